@@ -1,7 +1,7 @@
 // Errors thrown by Palinode, and the assertion for broken invariants.
 //
-// A mistake of the caller or a bad file is an exception: it names the operation, what was expected and what
-// came. A broken invariant of ours is PALINODE_ASSERT, which stays on in release builds.
+// A mistake of the caller or a bad file is an exception: it names the operation, what was expected
+// and what came. A broken invariant of ours is PALINODE_ASSERT, which stays on in release builds.
 #pragma once
 
 #include <stdexcept>
@@ -62,6 +62,6 @@ class EnvironmentError : public Error {
 
 }  // namespace palinode
 
-#define PALINODE_ASSERT(expression) \
+#define PALINODE_ASSERT(expression)    \
   ((expression) ? static_cast<void>(0) \
                 : ::palinode::assertion_failed(#expression, __FILE__, __LINE__))

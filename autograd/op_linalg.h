@@ -1,0 +1,15 @@
+// The matrix product on tensors, shared by the ops that contain one.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace palinode {
+
+// a [m, k] times b [k, n], plus bias [n] unless it is empty. Transposed views are read in place.
+// The caller has checked dtypes and shapes.
+Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {});
+
+// Sum over the first axis: [m, n] -> [n].
+Tensor column_sums(const Tensor& x);
+
+}  // namespace palinode

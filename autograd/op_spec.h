@@ -1,0 +1,73 @@
+// What an operation is: one file in ops/ holds its formula, its forward and its backward, as one
+// OpSpec.
+//
+// The table of all specs (op_table) drives the tests: gradients against finite differences, shapes,
+// bits. A new op is a file in ops/, a declaration in ops.h and a row in ops.def.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tensor/rng.h"
+#include "tensor/tensor.h"
+
+namespace palinode {
+
+// What an op takes besides its differentiable inputs.
+struct Attrs {
+  double factor = 1.0;  // scale
+  Tensor labels = {};        // i32 [rows]: cross_entropy
+  Tensor weights = {};       // [rows] or none: cross_entropy
+};
+
+// What the backward may look at. Tensors are immutable and shared, so keeping them copies nothing.
+struct Saved {
+  std::span<const Tensor> inputs;
+  const Tensor& output;
+  const Attrs& attrs;
+  std::span<const bool>
+      needed;  // whose gradient somebody wants; the others may be left as Tensor()
+};
+
+// Inputs and attributes for which an op is differentiable, in f64, for the tests.
+struct Sample {
+  std::vector<Tensor> inputs;
+  Attrs attrs;
+};
+
+struct OpSpec {
+  std::string_view name;
+  std::size_t arity;
+  // The op's value. Throws ShapeError or DtypeError naming the op and every operand.
+  Tensor (*forward)(std::span<const Tensor> inputs, const Attrs& attrs);
+  // One gradient per needed input, of the input's shape; dy has the output's.
+  std::vector<Tensor> (*backward)(const Saved& saved, const Tensor& dy);
+  Sample (*sample)(const Rng& rng);
+};
+
+// All operations, in the order of ops.def.
+std::span<const OpSpec* const> op_table();
+
+// Helpers for the files in ops/.
+
+// A fresh tensor of the shape, filled by fill(std::span<T> out).
+template <class T, class Fill>
+Tensor filled(const Shape& shape, const Fill& fill) {
+  TensorBuilder builder(shape, dtype_of<T>());
+  fill(builder.values<T>());
+  return std::move(builder).build();
+}
+
+// Throw with a message "op: what: operands" unless all operands have one float dtype / one shape.
+void require_same_dtype(std::string_view op, std::span<const Tensor> operands);
+void require_same_shape(std::string_view op, std::span<const Tensor> operands);
+[[noreturn]] void throw_shapes(std::string_view op, std::string_view what,
+                               std::span<const Tensor> operands);
+
+// A random extent from 1 to 7, and a random matrix shape, for samples.
+std::size_t random_extent(const Rng& rng, std::size_t draw);
+Shape random_shape(const Rng& rng);
+
+}  // namespace palinode

@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+
+#include "autograd/op_spec.h"
+#include "tensor/error.h"
+
+namespace palinode {
+
+namespace ops {
+#define OP(name) extern const OpSpec name;
+#include "autograd/ops.def"
+#undef OP
+}  // namespace ops
+
+std::span<const OpSpec* const> op_table() {
+  static constexpr std::array kTable = {
+#define OP(name) &ops::name,
+#include "autograd/ops.def"
+#undef OP
+  };
+  return kTable;
+}
+
+void throw_shapes(std::string_view op, std::string_view what, std::span<const Tensor> operands) {
+  std::string list;
+  for (const Tensor& operand : operands) {
+    list += (list.empty() ? "" : ", ") + operand.describe();
+  }
+  throw ShapeError(fmt::format("{}: {}: {}", op, what, list));
+}
+
+void require_same_dtype(std::string_view op, std::span<const Tensor> operands) {
+  for (const Tensor& operand : operands) {
+    if (operand.dtype() == Dtype::kI32) throw_not_float(operand.dtype(), std::string(op).c_str());
+    if (operand.dtype() != operands.front().dtype()) {
+      throw DtypeError(fmt::format("{}: operands differ in type: {} and {}", op,
+                                   operands.front().describe(), operand.describe()));
+    }
+  }
+}
+
+void require_same_shape(std::string_view op, std::span<const Tensor> operands) {
+  require_same_dtype(op, operands);
+  for (const Tensor& operand : operands) {
+    if (operand.shape() != operands.front().shape()) {
+      throw_shapes(op, "operands differ in shape", operands);
+    }
+  }
+}
+
+std::size_t random_extent(const Rng& rng, std::size_t draw) {
+  return 1 + static_cast<std::size_t>(rng.stream("extent").below(draw, 7));
+}
+
+Shape random_shape(const Rng& rng) { return {random_extent(rng, 0), random_extent(rng, 1)}; }
+
+}  // namespace palinode

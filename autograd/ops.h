@@ -1,0 +1,28 @@
+// The differentiable operations. Each is documented, formula and gradient, in its file in ops/.
+//
+// Operands are recorded on one tape, have one float dtype, and are compact or strided; shapes are
+// stated beside each. All throw ShapeError or DtypeError naming the op and its operands.
+#pragma once
+
+#include "autograd/tape.h"
+
+namespace palinode {
+
+Var add(Var a, Var b);                    // same shape
+Var mul(Var a, Var b);                    // same shape, element by element
+Var scale(Var x, double factor);          // any shape
+Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n]
+Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
+Var relu(Var x);
+Var tanh(Var x);
+Var gelu_tanh(Var x);
+Var exp(Var x);
+Var log(Var x);
+Var sum(Var x);          // any shape -> []
+Var mean(Var x);         // any shape, not empty -> []
+Var log_softmax(Var x);  // along the last axis
+// Mean over rows of weights[i] * -log softmax(logits)[i, labels[i]].
+//   logits [rows, classes], labels i32 [rows], weights [rows] or none (all one) -> []
+Var cross_entropy(Var logits, const Tensor& labels, const Tensor& weights = {});
+
+}  // namespace palinode

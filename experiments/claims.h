@@ -1,0 +1,33 @@
+// The claim ledger: each claim of the paper against the data, by rules written before the run.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "experiments/results.h"
+
+namespace palinode::experiments {
+
+enum class Verdict : std::uint8_t { kSupported, kRefuted, kOpen };
+
+struct Claim {
+  std::string id;     // "C1" ... "C11"
+  std::string claim;  // the paper's, in our words
+  std::string rule;   // how the verdict follows from the data
+  Verdict verdict = Verdict::kOpen;
+  std::optional<double> figure = {}, lo = {}, hi = {};
+  std::string figure_is = {};  // what the figure is
+  std::string study = {};      // empty: no study of this run bears on it
+};
+
+std::string_view verdict_name(Verdict verdict);  // "supported", "refuted", "open"
+
+// All eleven, in order. A claim whose studies were not run stays open and says so.
+std::vector<Claim> judge_claims(std::span<const Group> groups);
+
+nlohmann::ordered_json claim_json(const Claim& claim);
+
+}  // namespace palinode::experiments

@@ -1,0 +1,237 @@
+#include "experiments/cli.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "experiments/environment.h"
+#include "experiments/suite.h"
+#include "tensor/error.h"
+#include "tensor/ledger_file.h"
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+
+namespace palinode::experiments {
+namespace {
+
+enum ExitCode : int { kDone = 0, kCheckFailed = 1, kUsage = 2, kBadInput = 3, kEnvironment = 4 };
+
+// What every command takes.
+struct Common {
+  std::uint64_t seed = kPublishedSeed;
+  std::size_t threads = 0;
+  std::string simd = "best";
+  std::string ledger = "digest";
+  std::string data, out = "results";
+  std::size_t seeds = 0;
+  bool json = false, quiet = false, no_color = false;
+};
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+bool use_color(const Common& common) {
+  const char* no_color = std::getenv("NO_COLOR");
+  return !common.no_color && (no_color == nullptr || *no_color == '\0') &&
+         isatty(STDOUT_FILENO) == 1;
+}
+
+// --simd names were checked by the parser; whether this processor has the target is known only
+// here.
+void apply(const Common& common) {
+  check_floating_point();
+  if (common.threads != 0) set_threads(common.threads);
+  if (common.simd == "best") return use_simd(available_simd().front());
+  for (const Simd simd : {Simd::kScalar, Simd::kSse4, Simd::kAvx2, Simd::kAvx3, Simd::kNeon}) {
+    if (simd_name(simd) == common.simd) use_simd(simd);
+  }
+}
+
+Ledger::Level ledger_level(const std::string& name) {
+  return name == "off"       ? Ledger::Level::kOff
+         : name == "summary" ? Ledger::Level::kSummary
+                             : Ledger::Level::kDigest;
+}
+
+void add_run_options(CLI::App& app, Common& common) {
+  app.add_option("--seed", common.seed, "First seed; seed, seed + 1, ... are run")
+      ->capture_default_str();
+  app.add_option("--seeds", common.seeds, "How many seeds (default: 10 quick, 30 full)")
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--threads", common.threads, "Threads (default: all cores); never changes a bit")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--simd", common.simd, "Instruction set; never changes a bit")
+      ->check(CLI::IsMember({"scalar", "sse4", "avx2", "avx3", "neon", "best"}))
+      ->capture_default_str();
+  app.add_option("--ledger", common.ledger, "How much every write leaves behind")
+      ->check(CLI::IsMember({"off", "summary", "digest"}))
+      ->capture_default_str();
+  app.add_option("--data", common.data, "Digits of one's own: CSV, 64 pixels 0..16 and a label");
+  app.add_option("--out", common.out, "Folder for results.json, results.csv, report.html, ...")
+      ->capture_default_str();
+  app.add_flag("--json", common.json, "Print results.json instead of the table");
+  app.add_flag("--quiet", common.quiet, "No progress");
+  app.add_flag("--no-color", common.no_color, "Plain text");
+}
+
+int run_studies(SuiteConfig config, const Common& common, const std::string& write_digests) {
+  apply(common);
+  config.first_seed = common.seed;
+  config.seeds = common.seeds != 0       ? common.seeds
+                 : config.size == "full" ? kFullSeeds
+                                         : kQuickSeeds;
+  config.data_path = common.data;
+  config.level = ledger_level(common.ledger);
+  config.out = common.out;
+  config.quiet = common.quiet;
+  const SuiteResult result = run_suite(config);
+  write_results(config, result);
+  if (common.json) {
+    print(results_json(config, result).dump(1) + "\n");
+  } else {
+    print(results_text(result, use_color(common)));
+    print(fmt::format("report:  {}/report.html\n", config.out));
+  }
+  if (!write_digests.empty()) {
+    write_file(write_digests, updated_digests(config, result));
+    return kDone;
+  }
+  const bool sound = result.digests_match() && result.certified() && result.null_fault.empty();
+  return sound ? kDone : kCheckFailed;
+}
+
+int list_studies() {
+  for (const Study& study : studies()) {
+    print(fmt::format("{:<4} {:<16} {}\n     {:<16} rule: {}\n", study.id, study.name, study.object,
+                      "", study.rule));
+  }
+  return kDone;
+}
+
+int verify(const std::string& path) {
+  const LedgerVerdict verdict = verify_ledger(path);
+  if (!verdict.intact) {
+    print(fmt::format("{}: broken after {} records: {}\n", path, verdict.records, verdict.fault));
+    return kCheckFailed;
+  }
+  print(fmt::format("{}: {} records, chain intact, head {}\n", path, verdict.records,
+                    hex(verdict.head)));
+  return kDone;
+}
+
+int show(const std::string& path) {
+  for (const std::string& line : read_ledger(path)) print(line + "\n");
+  return kDone;
+}
+
+int show_version(bool verbose) {
+  print(fmt::format("palinode {}\n", version()));
+  if (!verbose) return kDone;
+  check_floating_point();
+  const nlohmann::ordered_json environment = environment_json();
+  for (const auto& [name, value] : environment.items()) {
+    print(fmt::format("{:<15} {}\n", name,
+                      value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  return kDone;
+}
+
+std::string join(int argc, const char* const* argv) {
+  std::string line = "palinode";
+  for (int i = 1; i < argc; ++i) line += fmt::format(" {}", argv[i]);
+  return line;
+}
+
+int dispatch(int argc, const char* const* argv) {
+  CLI::App app(
+      "Palinode: mutate shared weights and the model is gone; attach a behavior, unload "
+      "it, and it is back bit for bit.\n\n"
+      "  palinode reproduce --quick             every study, report, digest check\n"
+      "  palinode study run E4 --seeds 3        one study\n"
+      "  palinode ledger verify results/ledger.jsonl");
+  app.require_subcommand(1);
+  Common common;
+  std::string write_digests, study_name, path;
+  bool quick = false, full = false, verbose = false;
+
+  CLI::App* reproduce = app.add_subcommand("reproduce", "Run every study and compare the digests");
+  CLI::Option* quick_flag = reproduce->add_flag("--quick", quick, "Ten seeds (the default)");
+  reproduce->add_flag("--full", full, "Thirty seeds")->excludes(quick_flag);
+  reproduce->add_option("--write-digests", write_digests, "Write the digests file instead");
+  add_run_options(*reproduce, common);
+
+  CLI::App* study = app.add_subcommand("study", "List the studies or run one");
+  study->require_subcommand(1);
+  CLI::App* list = study->add_subcommand("list", "What there is, and each one's rule");
+  CLI::App* run = study->add_subcommand("run", "Run one study, by number or name");
+  run->add_option("study", study_name, "E0, E1, ... or a name")->required();
+  add_run_options(*run, common);
+
+  CLI::App* ledger = app.add_subcommand("ledger", "Read a ledger file");
+  ledger->require_subcommand(1);
+  CLI::App* ledger_verify = ledger->add_subcommand("verify", "Recompute the chain");
+  CLI::App* ledger_show = ledger->add_subcommand("show", "Print the records");
+  for (CLI::App* command : {ledger_verify, ledger_show}) {
+    command->add_option("file", path, "A ledger.jsonl")->required();
+  }
+
+  CLI::App* version_command = app.add_subcommand("version", "Print the version");
+  version_command->add_flag("--verbose", verbose, "And the compiler, SIMD targets, processor");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    app.exit(help);
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "palinode: {}\n", error.what());
+    return kUsage;
+  }
+  SuiteConfig config;
+  config.command = join(argc, argv);
+  if (reproduce->parsed()) {
+    for (const Study& each : studies()) config.studies.push_back(&each);
+    if (full) config.size = "full";
+    return run_studies(config, common, write_digests);
+  }
+  if (run->parsed()) {
+    try {
+      config.studies.push_back(&find_study(study_name));
+    } catch (const NameError& error) {
+      fmt::print(stderr, "palinode: {}\n", error.what());
+      return kUsage;
+    }
+    return run_studies(config, common, "");
+  }
+  if (list->parsed()) return list_studies();
+  if (ledger_verify->parsed()) return verify(path);
+  if (ledger_show->parsed()) return show(path);
+  return show_version(verbose);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const FormatError& error) {
+    fmt::print(stderr, "palinode: {}\n", error.what());
+    return kBadInput;
+  } catch (const EnvironmentError& error) {
+    fmt::print(stderr, "palinode: {}\n", error.what());
+    return kEnvironment;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "palinode: out of memory\n");
+    return kEnvironment;
+  } catch (const Error& error) {
+    fmt::print(stderr, "palinode: {}\n", error.what());
+    return kCheckFailed;
+  }
+}
+
+}  // namespace palinode::experiments

@@ -1,0 +1,102 @@
+// E0: the null. A function against itself, in one batch and in many, must be at distance exactly 0;
+// a planted leak of one last bit in one weight must be seen. Without this, a 0 in the other studies
+// would mean nothing.
+//
+// Paper: appendix test "fresh adapter" (RF 0/0 printed as 100 %), and the entropy table that stands
+// in for a null.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "experiments/study.h"
+#include "experiments/trial.h"
+
+namespace palinode::experiments {
+namespace {
+
+constexpr std::array kLeaks = {
+    0x1p-23, 1e-4, 1e-2};  // relative change of one weight; 2^-23 is one or two last bits
+
+// The identity evaluated in batches of another size.
+class Split : public nn::Model {
+ public:
+  Split(const nn::Model& model, std::size_t rows) : model_(&model), rows_(rows) {}
+
+  Var forward(nn::Run& run, Var x) const override {
+    const Tensor& all = x.value();
+    const std::size_t count = all.shape()[0];
+    std::vector<float> outputs;
+    for (std::size_t begin = 0; begin < count; begin += rows_) {
+      const Tensor part = all.rows(begin, std::min(count, begin + rows_));
+      const Tensor y = nn::evaluate(*model_, part).compact();
+      outputs.insert(outputs.end(), y.values<float>().begin(), y.values<float>().end());
+    }
+    return run.tape().constant(Tensor::from<float>(outputs, {count, outputs.size() / count}));
+  }
+
+ private:
+  const nn::Model* model_;
+  std::size_t rows_;
+};
+
+Change plant(double leak) {
+  return [leak](Ledger& ledger, const Store& theta, const nn::Model&) -> std::uint64_t {
+    const Entry& entry = theta.entries()[theta.index("layer.1.weight")];
+    const std::span<const float> old = entry.value.values<float>();
+    std::vector<float> values(old.begin(), old.end());
+    values[0] = static_cast<float>(static_cast<double>(values[0]) * (1.0 + leak));
+    ledger.commit(
+        {.reason = Reason::kNoise,
+         .proposer = "planted-leak",
+         .writes = {{&theta, entry.name, Tensor::from<float>(values, entry.value.shape())}}});
+    return 0;
+  };
+}
+
+Outcome run(const Identity& identity) {
+  Outcome outcome;
+  const Stage base = look(identity, identity.theta, identity.model);
+  outcome.rows.push_back(make_row(identity, {"E0", "none"}, "theta", "R0", base, base));
+  for (const std::size_t rows : {std::size_t{1}, std::size_t{7}}) {
+    const Stage split = look(identity, identity.theta, Split(identity.model, rows));
+    outcome.rows.push_back(
+        make_row(identity, {"E0", fmt::format("batch-of-{}", rows)}, "theta", "R0", split, split));
+  }
+  for (const double leak : kLeaks) {
+    Rollbacks rollbacks;
+    rollbacks.push_back(rbl::no_rollback());
+    for (Row& row :
+         trial_on_theta(identity, {"E0", "planted-leak", leak}, plant(leak), rollbacks)) {
+      outcome.rows.push_back(std::move(row));
+    }
+  }
+  return outcome;
+}
+
+}  // namespace
+
+std::string null_fault(std::span<const Row> rows) {
+  for (const Row& row : rows) {
+    if (row.study != "E0") continue;
+    const bool leak = row.mechanism == "planted-leak";
+    const bool undefined = row.rf.state == rbl::Recoverability::State::kUndefined;
+    const bool as_it_should =
+        leak ? row.words_changed == 1 && row.kl_adapt > 0 && row.js_adapt > 0 && !undefined
+             : row.words_changed == 0 && row.kl_adapt == 0 && row.js_adapt == 0 && undefined &&
+                   row.logits_bit_equal;
+    if (!as_it_should) {
+      return fmt::format("E0 {} seed {}: {} words changed, KL {:g}, JS {:g}", row.mechanism,
+                         row.seed, row.words_changed, row.kl_adapt, row.js_adapt);
+    }
+  }
+  return "";
+}
+
+extern const Study kNull = {"E0", "null", "control: fresh adapter, baseline entropy",
+                            "holds if every null row has KL = JS = 0 exactly and RF undefined, and "
+                            "every planted leak shows in one word and in KL > 0",
+                            run};
+
+}  // namespace palinode::experiments

@@ -1,0 +1,384 @@
+#include "experiments/report.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "experiments/embedded.h"
+#include "experiments/report/charts.h"
+#include "experiments/report/html.h"
+#include "tensor/digest.h"
+#include "tensor/error.h"
+
+namespace palinode::experiments {
+namespace {
+
+using report::Json;
+using report::Table;
+
+using Places = std::map<std::string, std::string, std::less<>>;
+
+// One pass over the page, so that a value that looks like a place is not filled in turn.
+std::string fill(std::string_view page, const Places& places) {
+  std::string out;
+  while (true) {
+    const std::size_t open = page.find("{{");
+    out += page.substr(0, open);
+    if (open == std::string_view::npos) return out;
+    const std::size_t close = page.find("}}", open);
+    PALINODE_ASSERT(close != std::string_view::npos);
+    const auto found = places.find(page.substr(open + 2, close - open - 2));
+    PALINODE_ASSERT(found != places.end());
+    out += found->second;
+    page.remove_prefix(close + 2);
+  }
+}
+
+// Browsers with their tools open would ask for the source map beside the page, where there is none.
+std::string without_source_map(std::string_view script) {
+  return std::string(script.substr(0, script.rfind("//# sourceMappingURL=")));
+}
+
+// 'sha256-...' as a content security policy wants it.
+std::string policy_hash(std::string_view content) {
+  const Sha256Digest digest = sha256(content);
+  std::array<unsigned char, 45> base64{};  // 32 bytes in base64, and a zero
+  const int size = EVP_EncodeBlock(base64.data(), digest.data(), static_cast<int>(digest.size()));
+  return "'sha256-" + std::string(base64.begin(), base64.begin() + size) + "'";
+}
+
+void add_assets(Places& places) {
+  places["style"] = embedded::report_css();
+  places["vega"] = without_source_map(embedded::vega_js());
+  places["vega_lite"] = without_source_map(embedded::vega_lite_js());
+  places["vega_embed"] = without_source_map(embedded::vega_embed_js());
+  places["script"] = embedded::report_js();
+  std::string scripts;
+  for (const char* name : {"vega", "vega_lite", "vega_embed", "script"}) {
+    scripts += " " + policy_hash(places[name]);
+  }
+  places["policy"] = fmt::format(
+      "default-src 'none'; script-src{}; style-src {}; img-src data:; base-uri 'none'; form-action "
+      "'none'",
+      scripts, policy_hash(places["style"]));
+}
+
+std::string code(const std::string& words) {
+  return words.empty() ? "" : "<code>" + report::escape(words) + "</code>";
+}
+
+std::string missing(const char* words) {
+  return fmt::format("<span class=\"none\">{}</span>", words);
+}
+
+std::string plural(std::size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
+// A row for each study, and the counts of those that match, do not, and have nothing to be compared
+// with.
+struct Digests {
+  std::string table;
+  std::size_t match = 0, differ = 0, unpublished = 0;
+};
+
+Digests digests(const Json& results) {
+  Digests out;
+  Table table("Digests of final parameters and results, by study",
+              {{"Study"}, {"Digest"}, {"SHA-256 computed"}, {"SHA-256 published"}});
+  const Json& studies = report::member(results, "digests");
+  if (!studies.is_object() || studies.empty()) return out;
+  for (const auto& [study, entry] : studies.items()) {
+    const Json& match = report::member(entry, "match");
+    const bool compared = match.is_boolean();
+    const bool same = compared && match.get<bool>();
+    ++(same ? out.match : compared ? out.differ : out.unpublished);
+    const std::string published = report::text(entry, "published");
+    table.row({report::escape(study),
+               same       ? report::chip("match", "good")
+               : compared ? report::chip("mismatch", "bad")
+                          : report::chip("not published", "open"),
+               code(report::text(entry, "computed")),
+               same                ? missing("the same")
+               : published.empty() ? missing("none")
+                                   : code(published)});
+  }
+  out.table = table.html();
+  return out;
+}
+
+void add_headline(const Digests& found, const std::string& size, Places& places) {
+  const std::size_t all = found.match + found.differ + found.unpublished;
+  if (found.differ > 0) {
+    places["tone"] = "bad";
+    places["headline"] =
+        fmt::format("{} of {} {} published digests", found.differ, plural(all, "study", "studies"),
+                    found.differ == 1 ? "does not match its" : "do not match their");
+    places["explanation"] =
+        "At least one study ended in other bits than those published with this version.";
+  } else if (found.match == 0) {
+    places["tone"] = "open";
+    places["headline"] = "No published digest to compare with";
+    places["explanation"] = fmt::format(
+        "The studies ran, but this version publishes no digest for their {} size yet.", size);
+  } else if (found.unpublished > 0) {
+    places["tone"] = "open";
+    places["headline"] = fmt::format("{} of {} match, the others have no published digest",
+                                     found.match, plural(all, "study", "studies"));
+    places["explanation"] = "No study contradicts what was published with this version.";
+  } else {
+    places["tone"] = "good";
+    places["headline"] = all == 1 ? "The digest matches the published one"
+                                  : fmt::format("All {} digests match the published ones", all);
+    places["explanation"] =
+        "Every study ended in the parameters and results published with this version, bit for bit.";
+  }
+}
+
+void add_verdict(const Json& results, Places& places) {
+  const Json& environment = report::member(results, "environment");
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"Version", report::text(results, "version")}, {"Seed", report::text(environment, "seed")}};
+  const Json& quick = report::member(environment, "quick");
+  const std::string size = !quick.is_boolean() ? "" : quick.get<bool>() ? "quick" : "full";
+  facts.emplace_back("Size of the studies", size);
+  facts.emplace_back("CPU", report::text(environment, "cpu"));
+  facts.emplace_back("SIMD target", report::text(environment, "simd"));
+  facts.emplace_back("Threads", report::text(environment, "threads"));
+  facts.emplace_back("Matrix product", report::text(environment, "backend"));
+  facts.emplace_back("Compiler", report::text(environment, "compiler"));
+  const std::set<std::string> shown = {"command", "seed",    "quick",   "cpu",
+                                       "simd",    "threads", "backend", "compiler"};
+  if (environment.is_object()) {
+    for (const auto& [key, value] : environment.items()) {
+      if (!shown.contains(key)) facts.emplace_back(key, report::text(environment, key));
+    }
+  }
+  std::string list;
+  for (const auto& [name, value] : facts) {
+    if (value.empty()) continue;
+    list += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", report::escape(name),
+                        report::escape(value));
+  }
+  const Digests found = digests(results);
+  add_headline(found, size, places);
+  places["facts"] = std::move(list);
+  places["digests"] = found.table;
+  places["command"] = report::escape(report::text(environment, "command"));
+  places["version"] = report::escape(report::text(results, "version"));
+}
+
+std::string_view verdict_tone(const std::string& verdict) {
+  if (verdict == "supported") return "good";
+  if (verdict == "refuted") return "bad";
+  if (verdict == "open") return "open";
+  return "plain";
+}
+
+void add_claims(const Json& results, Places& places) {
+  Table table("Claim ledger", {{"Claim"},
+                               {""},
+                               {"Verdict"},
+                               {"Figure", true},
+                               {"Study"},
+                               {"Rule written before the run"},
+                               {"Command"}});
+  const auto words = [](const std::string& text) {
+    return "<span class=\"words\">" + report::escape(text) + "</span>";
+  };
+  std::map<std::string, std::size_t> counts = {{"supported", 0}, {"refuted", 0}, {"open", 0}};
+  for (const Json& claim : report::list(results, "claims")) {
+    const std::string verdict = report::text(claim, "verdict");
+    ++counts[verdict];
+    const auto figure = report::figure(claim, "figure");
+    table.row({report::escape(report::text(claim, "id")), words(report::text(claim, "claim")),
+               report::chip(verdict, verdict_tone(verdict)),
+               figure
+                   ? report::with_interval(report::factor(figure), report::factor_interval(claim))
+                   : missing("n/a"),
+               report::escape(report::text(claim, "study")), words(report::text(claim, "rule")),
+               code(report::text(claim, "command"))});
+  }
+  places["claims"] = table.html();
+  places["claim_counts"] = fmt::format("{} supported, {} refuted, {} open.", counts["supported"],
+                                       counts["refuted"], counts["open"]);
+}
+
+// The place of a plot, with its specification among the page's data.
+std::string chart(const std::string& id, const Json& spec, Places& places) {
+  places["specs"] +=
+      fmt::format("<script type=\"application/json\" data-chart=\"{}\">{}</script>\n", id,
+                  report::script_json(spec));
+  return fmt::format(
+      "<div class=\"chart\" role=\"img\" aria-label=\"{}\"><div id=\"{}\" "
+      "aria-hidden=\"true\"></div></div>\n",
+      report::escape(report::text(spec, "description")), id);
+}
+
+std::string panel_title(const report::Panel& panel) {
+  return fmt::format("{}: {} on {}", panel.study, panel.model, panel.data);
+}
+
+std::string factor_cell(const Json& group) {
+  const std::string state = report::text(group, "rf_state");
+  if (state == "below-floor") return missing("below the floor");
+  const auto mean = report::figure(report::member(group, "rf"), "mean");
+  return state == "value" && mean ? report::factor(mean) : missing("undefined");
+}
+
+std::string alpha_cell(const Json& group) {
+  const auto alpha = report::figure(group, "alpha");
+  return alpha ? report::number(alpha) : "";
+}
+
+std::string seeds_equal(const Json& group) {
+  return fmt::format("{} of {}", report::escape(report::text(group, "bits_equal")),
+                     report::escape(report::text(group, "n")));
+}
+
+std::string ladder_table(const report::Panel& panel) {
+  Table table("Recoverability, " + panel_title(panel), {{"Mechanism"},
+                                                        {"\u03b1", true},
+                                                        {"Locus"},
+                                                        {"Rollback"},
+                                                        {"RF, mean", true},
+                                                        {"95 % interval", true},
+                                                        {"RF, median", true},
+                                                        {"Seeds with every bit back", true}});
+  for (const Json& group : panel.groups) {
+    const Json& rf = report::member(group, "rf");
+    const bool value = report::text(group, "rf_state") == "value";
+    table.row({report::escape(report::text(group, "mechanism")), alpha_cell(group),
+               report::escape(report::text(group, "locus")),
+               "<span class=\"tight\">" +
+                   report::escape(report::rollback_title(report::text(group, "rollback"))) +
+                   "</span>",
+               factor_cell(group), value ? report::factor_interval(rf) : "",
+               value ? report::factor(report::figure(rf, "median")) : "", seeds_equal(group)});
+  }
+  return table.html();
+}
+
+std::string intensity_table(const report::Panel& panel, const std::vector<Json>& groups) {
+  Table table("Divergence against intensity, " + panel_title(panel), {{"Mechanism"},
+                                                                      {"\u03b1", true},
+                                                                      {"Locus"},
+                                                                      {"KL, mean", true},
+                                                                      {"95 % interval", true},
+                                                                      {"JS, mean", true},
+                                                                      {"95 % interval", true},
+                                                                      {"Seeds", true}});
+  for (const Json& group : groups) {
+    const Json& kl = report::member(group, "kl_adapt");
+    const Json& js = report::member(group, "js_adapt");
+    table.row({report::escape(report::text(group, "mechanism")), alpha_cell(group),
+               report::escape(report::text(group, "locus")),
+               report::number(report::figure(kl, "mean")), report::interval(kl),
+               report::number(report::figure(js, "mean")), report::interval(js),
+               report::escape(report::text(group, "n"))});
+  }
+  return table.html();
+}
+
+void add_plots(const std::vector<report::Panel>& panels, Places& places) {
+  std::string ladder, intensity;
+  std::size_t index = 0;
+  for (const report::Panel& panel : panels) {
+    ++index;
+    const std::string title = "<h3>" + report::escape(panel_title(panel)) + "</h3>\n";
+    ladder += title + chart(fmt::format("ladder-{}", index), report::ladder_spec(panel), places) +
+              ladder_table(panel);
+    const std::vector<Json> groups = report::intensities(panel);
+    if (groups.empty()) continue;
+    intensity += title + "<div class=\"pair\">\n";
+    for (const char* metric : {"kl_adapt", "js_adapt"}) {
+      intensity += chart(fmt::format("{}-{}", metric, index),
+                         report::intensity_spec(groups, metric), places);
+    }
+    intensity += "</div>\n" + intensity_table(panel, groups);
+  }
+  const std::string none = "<p class=\"none\">These results have no such groups.</p>\n";
+  places["ladder"] = ladder.empty() ? none : ladder;
+  places["intensity"] = intensity.empty() ? none : intensity;
+}
+
+void add_groups(const std::vector<report::Panel>& panels, Places& places) {
+  Table table("All groups", {{"Study"},
+                             {"Model, data"},
+                             {"Mechanism"},
+                             {"\u03b1", true},
+                             {"Locus"},
+                             {"Rollback"},
+                             {"n", true},
+                             {"KL adapted", true},
+                             {"KL recovered", true},
+                             {"JS adapted", true},
+                             {"JS recovered", true},
+                             {"RF", true},
+                             {"Words changed", true},
+                             {"Bits back", true},
+                             {"Task adapted", true},
+                             {"Task recovered", true},
+                             {"Verdict"}});
+  const auto metric = [](const Json& group, const char* key) {
+    const Json& found = report::member(group, key);
+    return report::with_interval(report::number(report::figure(found, "mean")),
+                                 report::interval(found));
+  };
+  const auto words = [](const Json& group, const char* key) {
+    return "<span class=\"tight\">" + report::escape(report::text(group, key)) + "</span>";
+  };
+  for (const report::Panel& panel : panels) {
+    for (const Json& group : panel.groups) {
+      const bool value = report::text(group, "rf_state") == "value";
+      const Json& changed = report::member(group, "words_changed_share");
+      table.row(
+          {report::escape(panel.study),
+           words(group, "model") + "<br><small>" + report::escape(panel.data) + "</small>",
+           words(group, "mechanism"), alpha_cell(group), words(group, "locus"),
+           words(group, "rollback"), words(group, "n"), metric(group, "kl_adapt"),
+           metric(group, "kl_rec"), metric(group, "js_adapt"), metric(group, "js_rec"),
+           report::with_interval(factor_cell(group),
+                                 value ? report::factor_interval(report::member(group, "rf")) : ""),
+           report::percent(report::figure(changed, "mean")), seeds_equal(group),
+           metric(group, "task_metric_adapt"), metric(group, "task_metric_rec"),
+           words(group, "verdict")});
+    }
+  }
+  places["groups"] = table.html();
+}
+
+}  // namespace
+
+std::string render_report(const nlohmann::json& results) {
+  if (!results.is_object() || report::figure(results, "schema") != 1) {
+    throw FormatError("render_report: expected results of schema 1, got schema " +
+                      report::text(results, "schema"));
+  }
+  Places places;
+  add_assets(places);
+  add_verdict(results, places);
+  add_claims(results, places);
+  const Json& groups = report::list(results, "groups");
+  const std::vector<report::Panel> panels = report::panels(groups);
+  places["specs"] = "";
+  add_plots(panels, places);
+  add_groups(panels, places);
+  std::set<std::string> seeds;
+  const Json& rows = report::list(results, "rows");
+  for (const Json& row : rows) seeds.insert(report::text(row, "seed"));
+  places["counts"] =
+      fmt::format("{} over {}, in {}.", plural(rows.size(), "row", "rows"),
+                  plural(seeds.size(), "seed", "seeds"), plural(groups.size(), "group", "groups"));
+  return fill(embedded::report_html(), places);
+}
+
+}  // namespace palinode::experiments

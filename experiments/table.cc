@@ -1,0 +1,109 @@
+// The terminal's view of a result.
+#include <fmt/format.h>
+
+#include "experiments/suite.h"
+
+namespace palinode::experiments {
+namespace {
+
+std::string paint(std::string_view text, std::string_view code, bool color) {
+  return color ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
+}
+
+std::string_view verdict_color(std::string_view verdict) {
+  if (verdict == "exact") return "32";
+  if (verdict == "function, not bits" || verdict == "partial") return "33";
+  return verdict == "nothing" || verdict == "worse" ? "31" : "2";
+}
+
+// Exact zeros and ones stay recognizable: they are findings, not roundings.
+std::string figure(double x) {
+  if (x == 0) return "0";
+  return std::abs(x) >= 0.001 && std::abs(x) < 1e5 ? fmt::format("{:.4f}", x)
+                                                   : fmt::format("{:.2e}", x);
+}
+
+std::string recoverability_text(const Group& group) {
+  if (!group.rf) return std::string(rbl::state_name(group.rf_state));
+  const Summary& rf = *group.rf;
+  if (rf.lo == rf.hi) return fmt::format("{:g}", rf.mean);
+  const bool near_one = rf.lo > 0.999 && rf.hi <= 1;
+  if (near_one) return fmt::format("1 - {:.1e}", 1 - rf.mean);
+  return std::abs(rf.mean) < 100 ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", rf.mean, rf.lo, rf.hi)
+                                 : fmt::format("{:.0f} [{:.0f}, {:.0f}]", rf.mean, rf.lo, rf.hi);
+}
+
+std::string share_text(double share) {
+  return share == 0 ? "0" : fmt::format("{:.1f} %", 100 * share);
+}
+
+std::string group_line(const Group& group, bool color) {
+  const Row& row = group.first();
+  const std::string mechanism =
+      row.alpha ? fmt::format("{} {:.3g}", row.mechanism, *row.alpha) : row.mechanism;
+  const std::string plain =
+      fmt::format("{:<5} {:<5} {:<21} {:<4} {:>9} {:>9} {:>9}  {:<24} {:>9}  ", row.study,
+                  row.locus, mechanism, row.rollback, figure(group.kl_adapt.mean),
+                  figure(group.kl_rec.mean), figure(group.js_rec.mean), recoverability_text(group),
+                  share_text(group.words_changed_share.mean));
+  return plain + paint(group.verdict, verdict_color(group.verdict), color) + "\n";
+}
+
+std::string claim_line(const Claim& claim, bool color) {
+  const std::string_view code = claim.verdict == Verdict::kSupported ? "32"
+                                : claim.verdict == Verdict::kRefuted ? "31"
+                                                                     : "33";
+  std::string figure_text = claim.rule;
+  if (claim.figure) {
+    figure_text = fmt::format("{} = {:.4g}", claim.figure_is, *claim.figure);
+    if (claim.lo) figure_text += fmt::format(" [{:.4g}, {:.4g}]", *claim.lo, *claim.hi);
+  }
+  return fmt::format("{:<4} {} {}\n               {}\n", claim.id,
+                     paint(fmt::format("{:<9}", verdict_name(claim.verdict)), code, color),
+                     claim.claim, figure_text);
+}
+
+std::string digest_text(const SuiteResult& result, bool color) {
+  std::size_t published = 0, matching = 0;
+  std::string lines;
+  for (const auto& [study, check] : result.digests) {
+    if (!check.published) continue;
+    ++published;
+    if (!check.mismatch()) {
+      ++matching;
+      continue;
+    }
+    lines +=
+        fmt::format("  {}: computed {}, published {}\n", study, check.computed, *check.published);
+  }
+  if (published < result.digests.size()) {
+    lines += fmt::format("digests: {} of {} studies have no published digest for this run\n",
+                         result.digests.size() - published, result.digests.size());
+  }
+  if (published == 0) return lines;
+  return lines +
+         paint(fmt::format("digests: {}/{} match", matching, published),
+               matching == published ? "32" : "31", color) +
+         "\n";
+}
+
+}  // namespace
+
+std::string results_text(const SuiteResult& result, bool color) {
+  const std::size_t seeds = result.groups.empty() ? 0 : result.groups.front().rows.size();
+  std::string text = fmt::format(
+      "Means over {} seeds; D is KL in nats from the identity; RF = 1 - D_rec / D_adapt with its "
+      "95 % interval.\n\n{:<5} {:<5} {:<21} {:<4} {:>9} {:>9} {:>9}  {:<24} {:>9}  verdict\n",
+      seeds, "study", "locus", "mechanism", "arm", "D_adapt", "D_rec", "JS_rec", "RF", "words");
+  for (const Group& group : result.groups) text += group_line(group, color);
+  text += "\nClaims of the paper:\n";
+  for (const Claim& claim : result.claims) text += claim_line(claim, color);
+  text += "\n";
+  if (result.certificate) text += to_text(*result.certificate) + "\n";
+  if (!result.null_fault.empty()) {
+    text += paint("null test failed: " + result.null_fault, "31", color) + "\n";
+  }
+  return text + digest_text(result, color);
+}
+
+}  // namespace palinode::experiments

@@ -1,0 +1,25 @@
+// Adam (Kingma and Ba, arXiv:1412.6980, algorithm 1), in the operation order of docs/arithmetic.md,
+// section 7.
+#pragma once
+
+#include "optim/optimizer.h"
+
+namespace palinode::optim {
+
+struct AdamConfig {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+};
+
+class Adam : public Optimizer {
+ public:
+  Adam(const Store& state, const Store& target, const AdamConfig& config);
+  Proposal propose(const Gradients& gradients) const override;
+
+ private:
+  AdamConfig config_;
+};
+
+}  // namespace palinode::optim

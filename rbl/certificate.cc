@@ -1,0 +1,44 @@
+#include "rbl/certificate.h"
+
+#include <fmt/format.h>
+
+namespace palinode::rbl {
+
+bool Certificate::exact() const {
+  return fingerprint_before == fingerprint_during && fingerprint_before == fingerprint_after &&
+         logits_before == logits_after && kl_after == 0 && js_after == 0;
+}
+
+Certificate certify(const Observation& before, const Observation& during,
+                    const Observation& after) {
+  Certificate certificate;
+  certificate.fingerprint_before = before.fingerprint;
+  certificate.fingerprint_during = during.fingerprint;
+  certificate.fingerprint_after = after.fingerprint;
+  certificate.logits_before = before.logits_digest;
+  certificate.logits_during = during.logits_digest;
+  certificate.logits_after = after.logits_digest;
+  certificate.kl_during = kl_divergence(before.log_p, during.log_p).mean;
+  certificate.js_during = js_divergence(before.log_p, during.log_p).mean;
+  certificate.kl_after = kl_divergence(before.log_p, after.log_p).mean;
+  certificate.js_after = js_divergence(before.log_p, after.log_p).mean;
+  certificate.probes = before.logits.shape()[0];
+  return certificate;
+}
+
+std::string to_text(const Certificate& c) {
+  return fmt::format(
+      "identity   before {}\n"
+      "           during {}\n"
+      "           after  {}\n"
+      "outputs    before {}   {} probes\n"
+      "           during {}   KL {:.6g} nats, JS {:.6g}\n"
+      "           after  {}   KL {:.6g} nats, JS {:.6g}\n"
+      "verdict    {}\n",
+      hex(c.fingerprint_before), hex(c.fingerprint_during), hex(c.fingerprint_after),
+      hex(c.logits_before), c.probes, hex(c.logits_during), c.kl_during, c.js_during,
+      hex(c.logits_after), c.kl_after, c.js_after,
+      c.exact() ? "exact: every bit is back" : "NOT exact");
+}
+
+}  // namespace palinode::rbl

@@ -1,0 +1,19 @@
+// R0: nothing is undone. RF is 0 by definition; this is what the paper calls the reset of mutated
+// weights.
+#include "rbl/rollback.h"
+
+namespace palinode::rbl {
+namespace {
+
+class None : public Rollback {
+ public:
+  std::string_view id() const override { return "R0"; }
+  void undo(Subject&) override {}
+  std::uint64_t bytes_kept() const override { return 0; }
+};
+
+}  // namespace
+
+std::unique_ptr<Rollback> no_rollback() { return std::make_unique<None>(); }
+
+}  // namespace palinode::rbl

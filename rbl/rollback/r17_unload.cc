@@ -1,0 +1,18 @@
+// R17: phi is detached. Theta was never written, so there is nothing to bring back.
+#include "rbl/rollback.h"
+
+namespace palinode::rbl {
+namespace {
+
+class Unload : public Rollback {
+ public:
+  std::string_view id() const override { return "R17"; }
+  void undo(Subject& subject) override { subject.unload(); }
+  std::uint64_t bytes_kept() const override { return 0; }
+};
+
+}  // namespace
+
+std::unique_ptr<Rollback> unload() { return std::make_unique<Unload>(); }
+
+}  // namespace palinode::rbl

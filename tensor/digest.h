@@ -1,0 +1,50 @@
+// Content digests: SHA-256 and XXH3-128 over values, not over files or addresses
+// (docs/arithmetic.md, section 9).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
+
+namespace palinode {
+
+using Sha256Digest = std::array<std::uint8_t, 32>;
+using Xxh3Digest = std::array<std::uint8_t, 16>;
+
+// SHA-256 over bytes as they come. Throws EnvironmentError if OpenSSL has no SHA-256.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256& add(std::span<const std::byte> bytes);
+  Sha256& add(std::string_view text);
+  Sha256& add(std::uint64_t number);  // 8 bytes, little-endian
+  Sha256& add(const Sha256Digest& digest);
+  // The digest of all that was added; starts afresh.
+  Sha256Digest finish();
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
+
+Sha256Digest sha256(std::string_view text);
+
+// XXH3-128 of a tensor's values in row-major order, NaNs replaced by the canonical quiet NaN.
+Xxh3Digest xxh3(const Tensor& tensor);
+
+// SHA-256 of one named tensor: name, dtype, rank, extents, values. A leaf of a store's fingerprint.
+Sha256Digest leaf_digest(std::string_view name, const Tensor& tensor);
+
+std::string hex(std::span<const std::uint8_t> bytes);
+
+}  // namespace palinode

@@ -1,0 +1,116 @@
+// Ledger: the one door. Only Ledger::commit changes a parameter, and it leaves a record of every
+// change.
+//
+//   const Store& theta = ledger.open("theta", Role::kIdentity);
+//   ledger.commit(model.init(rng));           // a Proposal: what should change, computed by
+//   somebody else ledger.freeze(theta);                     // from here a write throws, and its
+//   pages are read-only
+//
+// Records form a hash chain: each carries the SHA-256 of the chain before it and of its own text,
+// so a changed, missing or moved record is found by verify_ledger (ledger_file.h). One thread uses
+// a ledger at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/digest.h"
+#include "tensor/store.h"
+
+namespace palinode {
+
+// Why a parameter is written.
+enum class Reason : std::uint8_t {
+  kInit,            // first values of a model, a behavior or an optimizer
+  kLoad,            // values copied from a file or another store
+  kSgd,             // gradient descent, with or without momentum
+  kAdam,            //
+  kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
+  kNoise,           // unstructured mutation
+  kRestore,         // a rollback puts back values it kept
+  kSubtract,        // a rollback subtracts a difference it kept or regenerated
+};
+
+std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient", ...
+
+// One new value. `create` says that the name is not in the store yet; commit refuses if that is not
+// so.
+struct Write {
+  const Store* store = nullptr;
+  std::string name;
+  Tensor value;
+  bool create = false;
+};
+
+// What should change, and on whose authority. Computing one changes nothing.
+struct Proposal {
+  Reason reason = Reason::kInit;
+  std::string proposer = {};      // "adam.theta", "noise", ...; restricted like a parameter's name
+  std::uint64_t seed = 0;    // of the randomness behind it, 0 if none
+  std::uint64_t step = 0;    // the proposer's own count
+  bool finite_only = false;  // refuse values that are NaN or infinite
+  std::vector<Write> writes = {};
+};
+
+class Ledger {
+ public:
+  enum class Level : std::uint8_t {
+    kOff,      // no records
+    kSummary,  // who, why, how many elements, how far
+    kDigest,   // and the XXH3-128 of the old and the new bits
+  };
+
+  explicit Ledger(Level level = Level::kDigest);
+  // Streams records to a file, one JSON object a line. Throws EnvironmentError naming the file if
+  // it can't.
+  Ledger(Level level, const std::string& path);
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // A new, empty store. Throws NameError if the name is taken or not made of [A-Za-z0-9._/-].
+  const Store& open(std::string name, Role role);
+
+  // Applies all writes of the proposal, or throws and applies none. Throws
+  //   FrozenError    a store is frozen; names parameter, freeze and proposer
+  //   NameError      unknown, repeated, wrongly created or badly formed name; a store of another
+  //   ledger ShapeError, DtypeError   not those of the value replaced NonFiniteError if finite_only
+  //   asks for it
+  void commit(const Proposal& proposal);
+
+  // Moves the store's values to read-only pages, refuses commits to it from now on, and returns its
+  // fingerprint. Freezing twice returns the same fingerprint.
+  Sha256Digest freeze(const Store& store);
+
+  Level level() const { return level_; }
+  std::uint64_t sequence() const { return sequence_; }  // records so far
+  // The head of the chain. Kept elsewhere, it also convicts a ledger whose tail was cut off.
+  const Sha256Digest& head() const { return head_; }
+
+ private:
+  void start(std::string_view level);
+  Store& mine(const Store* store);
+  void check(const Proposal& proposal);
+  std::vector<std::string> describe(const Proposal& proposal) const;
+  void append(std::span<const std::string> bodies);
+  void apply(const Proposal& proposal);
+
+  Level level_;
+  std::uint64_t sequence_ = 0;
+  Sha256Digest head_{};
+  Sha256 sha_;
+  std::string path_;
+  std::ofstream file_;
+  std::deque<std::unique_ptr<Store>> stores_;
+};
+
+// A proposal that copies every entry of `from` into the empty or equal-named store `to`. Reason:
+// load.
+Proposal copy_of(const Store& from, const Store& to);
+
+}  // namespace palinode

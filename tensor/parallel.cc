@@ -1,0 +1,189 @@
+#include "tensor/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cfenv>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tensor/error.h"
+
+namespace palinode {
+namespace {
+
+constexpr std::size_t kMaxThreads = 1024;
+
+// True on a thread that runs a piece of parallel work: what it starts in turn stays on it.
+thread_local bool inside_parallel = false;
+
+class InsideParallel {
+ public:
+  InsideParallel() : before_(inside_parallel) { inside_parallel = true; }
+  ~InsideParallel() { inside_parallel = before_; }
+  InsideParallel(const InsideParallel&) = delete;
+  InsideParallel& operator=(const InsideParallel&) = delete;
+
+ private:
+  bool before_;
+};
+
+// Workers that sleep until a round of work begins. In a round, part(p) is called once for each p in
+// [0, parts); part 0 belongs to the caller and part p to worker p - 1.
+class Pool {
+ public:
+  explicit Pool(std::size_t threads) {
+    for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  }
+
+  ~Pool() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    begin_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  std::size_t threads() const { return workers_.size() + 1; }
+
+  // False, and nothing done, if another thread's round is under way. `part` must not throw.
+  bool try_run(std::size_t parts, const std::function<void(std::size_t)>& part) {
+    const std::unique_lock round(round_mutex_, std::try_to_lock);
+    if (!round.owns_lock()) return false;
+    {
+      const std::lock_guard lock(mutex_);
+      part_ = &part;
+      parts_ = parts;
+      running_ = parts - 1;
+      ++round_;
+    }
+    begin_.notify_all();
+    part(0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return running_ == 0; });
+    part_ = nullptr;
+    return true;
+  }
+
+ private:
+  void work(std::size_t index) {
+    // A thread inherits the modes of its creator, which may flush subnormals or round another way.
+    std::fesetenv(FE_DFL_ENV);
+    inside_parallel = true;
+    std::uint64_t seen = 0;
+    std::unique_lock lock(mutex_);
+    while (true) {
+      begin_.wait(lock, [&] { return stopping_ || round_ != seen; });
+      if (stopping_) return;
+      seen = round_;
+      if (index >= parts_) continue;
+      const std::function<void(std::size_t)>& part = *part_;
+      lock.unlock();
+      part(index);
+      lock.lock();
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::mutex round_mutex_;
+  std::mutex mutex_;
+  std::condition_variable begin_;
+  std::condition_variable done_;
+  const std::function<void(std::size_t)>* part_ = nullptr;
+  std::size_t parts_ = 0;
+  std::size_t running_ = 0;
+  std::uint64_t round_ = 0;
+  bool stopping_ = false;
+};
+
+std::unique_ptr<Pool>& pool() {
+  static std::unique_ptr<Pool> the_pool = std::make_unique<Pool>(
+      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxThreads));
+  return the_pool;
+}
+
+// The exception thrown at the lowest index, whichever thread met its own first.
+class FirstError {
+ public:
+  void keep_current(std::size_t index) {
+    const std::lock_guard lock(mutex_);
+    if (error_ != nullptr && index_ <= index) return;
+    error_ = std::current_exception();
+    index_ = index;
+  }
+  void rethrow() const {
+    if (error_ != nullptr) std::rethrow_exception(error_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  std::size_t index_ = 0;
+};
+
+}  // namespace
+
+void set_threads(std::size_t count) {
+  if (count == 0 || count > kMaxThreads) {
+    throw EnvironmentError("threads: expected 1 to " + std::to_string(kMaxThreads) + ", got " +
+                           std::to_string(count));
+  }
+  if (count != pool()->threads()) pool() = std::make_unique<Pool>(count);
+}
+
+std::size_t threads() { return pool()->threads(); }
+
+void parallel_for(std::size_t count, std::size_t min_per_range,
+                  const std::function<void(std::size_t, std::size_t)>& body) {
+  if (count == 0) return;
+  const std::size_t shortest = std::max<std::size_t>(min_per_range, 1);
+  if (inside_parallel || count / shortest < 2 || threads() == 1) return body(0, count);
+
+  const std::size_t parts = std::min(threads(), count / shortest);
+  const std::size_t length = count / parts;
+  const std::size_t longer = count % parts;  // the first ranges take one more
+  FirstError error;
+  const auto part = [&](std::size_t p) {
+    const InsideParallel inside;
+    const std::size_t begin = p * length + std::min(p, longer);
+    try {
+      body(begin, begin + length + (p < longer ? 1 : 0));
+    } catch (...) {
+      error.keep_current(p);
+    }
+  };
+  if (!pool()->try_run(parts, std::ref(part))) return body(0, count);
+  error.rethrow();
+}
+
+void parallel_jobs(std::size_t count, const std::function<void(std::size_t)>& job) {
+  if (count == 0) return;
+  std::atomic<std::size_t> next = 0;
+  FirstError error;
+  const auto part = [&](std::size_t) {
+    const InsideParallel inside;
+    for (std::size_t i = next++; i < count; i = next++) {
+      try {
+        job(i);
+      } catch (...) {
+        error.keep_current(i);
+      }
+    }
+  };
+  const std::size_t parts = std::min(threads(), count);
+  if (inside_parallel || parts == 1 || !pool()->try_run(parts, std::ref(part))) part(0);
+  error.rethrow();
+}
+
+}  // namespace palinode

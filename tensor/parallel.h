@@ -1,0 +1,30 @@
+// One fixed pool of threads, with static splits.
+//
+// Work is split over outputs and never inside a sum, so the number of threads cannot change a bit.
+// The pool is the only process-wide mutable state besides the memory pool and the SIMD choice; none
+// of them can be observed in a result.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace palinode {
+
+// Sets the number of threads, the caller included (>= 1; throws EnvironmentError if 0 or above
+// 1024). Not to be called while parallel work runs.
+void set_threads(std::size_t count);
+
+// The number of threads in use; the number of cores until set_threads is called.
+std::size_t threads();
+
+// Calls body(begin, end) on disjoint ranges that cover [0, count): at most threads() ranges, none
+// shorter than min_per_range but for the last. Returns when all are done. Small work, and any call
+// made from inside a body, runs on the caller. The first exception by range order is rethrown.
+void parallel_for(std::size_t count, std::size_t min_per_range,
+                  const std::function<void(std::size_t, std::size_t)>& body);
+
+// Calls job(i) for every i in [0, count) with threads taking the next index as they become free:
+// for long independent jobs (a seed of a study) whose results are stored by index.
+void parallel_jobs(std::size_t count, const std::function<void(std::size_t)>& job);
+
+}  // namespace palinode

@@ -1,0 +1,51 @@
+#include "tensor/shape.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "tensor/error.h"
+
+namespace palinode {
+
+std::string_view dtype_name(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return "f32";
+    case Dtype::kF64:
+      return "f64";
+    case Dtype::kI32:
+      return "i32";
+  }
+  PALINODE_ASSERT(false);
+}
+
+std::size_t dtype_size(Dtype dtype) { return dtype == Dtype::kF64 ? 8 : 4; }
+
+Shape::Shape(std::initializer_list<std::size_t> extents)
+    : Shape(std::span<const std::size_t>(extents.begin(), extents.size())) {}
+
+Shape::Shape(std::span<const std::size_t> extents) : rank_(extents.size()) {
+  if (rank_ > kMaxRank) {
+    throw ShapeError(fmt::format("shape: at most {} axes, got {}", kMaxRank, rank_));
+  }
+  std::copy(extents.begin(), extents.end(), extents_.begin());
+  constexpr std::size_t kLimit = std::size_t{1} << 60;
+  for (const std::size_t extent : extents) {
+    if (extent != 0 && elements_ > kLimit / extent) {
+      throw ShapeError(fmt::format("shape: too many elements in [{}]", fmt::join(extents, ", ")));
+    }
+    elements_ *= extent;
+  }
+}
+
+std::size_t Shape::rows() const {
+  std::size_t rows = 1;
+  for (std::size_t axis = 0; axis + 1 < rank_; ++axis) rows *= extents_[axis];
+  return rows;
+}
+
+std::string Shape::to_string() const { return fmt::format("[{}]", fmt::join(extents(), ", ")); }
+
+}  // namespace palinode

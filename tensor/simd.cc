@@ -1,0 +1,94 @@
+#include "tensor/simd.h"
+
+#include <hwy/targets.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "tensor/error.h"
+
+namespace palinode {
+namespace {
+
+struct Target {
+  Simd simd;
+  std::int64_t bit;
+  std::string_view name;
+};
+
+// Best first.
+constexpr std::array kTargets = {
+    Target{Simd::kAvx3, HWY_AVX3, "avx3"},       Target{Simd::kAvx2, HWY_AVX2, "avx2"},
+    Target{Simd::kSse4, HWY_SSE4, "sse4"},       Target{Simd::kNeon, HWY_NEON, "neon"},
+    Target{Simd::kScalar, HWY_SCALAR, "scalar"},
+};
+
+const Target& target_of(Simd simd) {
+  return *std::find_if(kTargets.begin(), kTargets.end(),
+                       [simd](const Target& target) { return target.simd == simd; });
+}
+
+std::atomic<Simd>& chosen() {
+  static std::atomic<Simd> simd = available_simd().front();
+  return simd;
+}
+
+}  // namespace
+
+std::vector<Simd> available_simd() {
+  // The static target is the compiler's baseline, which runs wherever the program does.
+  const std::int64_t runs = (HWY_SUPPORTED_TARGETS | HWY_STATIC_TARGET) & HWY_TARGETS;
+  std::vector<Simd> result;
+  for (const Target& target : kTargets) {
+    if ((target.bit & runs) != 0) result.push_back(target.simd);
+  }
+  PALINODE_ASSERT(!result.empty());
+  return result;
+}
+
+void use_simd(Simd simd) {
+  const std::vector<Simd> available = available_simd();
+  if (std::find(available.begin(), available.end(), simd) == available.end()) {
+    std::string list;
+    for (const Simd one : available) list += " " + std::string(simd_name(one));
+    throw EnvironmentError("simd: " + std::string(simd_name(simd)) +
+                           " is not available here; available:" + list);
+  }
+  hwy::GetChosenTarget().Update(target_of(simd).bit);
+  chosen() = simd;
+}
+
+Simd active_simd() { return chosen(); }
+
+std::string_view simd_name(Simd simd) { return target_of(simd).name; }
+
+void check_floating_point() {
+  // The values are volatile so that the processor computes them, here and now, and not the
+  // compiler.
+  volatile double one = 1.0;
+  volatile double half_ulp = 0x1p-53;
+  const volatile double up = one + half_ulp;
+  const volatile double up_from_odd = (one + 0x1p-52) + half_ulp;
+  const volatile double down = -one - half_ulp;
+  if (up != 1.0 || up_from_odd != 1.0 + 0x1p-51 || down != -1.0) {
+    throw EnvironmentError("floating point: this thread does not round to nearest");
+  }
+  volatile float smallest_normal = std::numeric_limits<float>::min();
+  const volatile float halved = smallest_normal * 0.5f;
+  volatile float smallest = std::numeric_limits<float>::denorm_min();
+  const volatile float product = smallest * 0x1p100f;
+  volatile double smallest_normal_f64 = std::numeric_limits<double>::min();
+  const volatile double halved_f64 = smallest_normal_f64 * 0.5;
+  volatile double smallest_f64 = std::numeric_limits<double>::denorm_min();
+  const volatile double product_f64 = smallest_f64 * 0x1p1000;
+  if (halved != 0x1p-127f || product != 0x1p-49f || halved_f64 != 0x1p-1023 ||
+      product_f64 != 0x1p-74) {
+    throw EnvironmentError("floating point: this thread flushes subnormal numbers to zero");
+  }
+}
+
+}  // namespace palinode

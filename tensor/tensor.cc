@@ -1,0 +1,210 @@
+#include "tensor/tensor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tensor/error.h"
+#include "tensor/storage.h"
+
+namespace palinode {
+namespace {
+
+void check_dtype(Dtype have, Dtype want) {
+  if (have == want) return;
+  throw DtypeError(fmt::format("values: the tensor holds {}, asked for as {}", dtype_name(have),
+                               dtype_name(want)));
+}
+
+template <class From, class To>
+void convert(std::span<const From> from, std::span<To> to) {
+  std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<To>(x); });
+}
+
+// Visits the elements of a strided view in row-major order.
+template <class Visit>
+void for_each_offset(const Tensor& tensor, const Visit& visit) {
+  const Shape& shape = tensor.shape();
+  std::array<std::size_t, Shape::kMaxRank> index{};
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < shape.elements(); ++i) {
+    visit(i, offset);
+    for (std::size_t axis = shape.rank(); axis-- > 0;) {
+      offset += tensor.stride(axis);
+      if (++index[axis] < shape[axis]) break;
+      offset -= tensor.stride(axis) * shape[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+Tensor::Tensor() : Tensor(nullptr, Shape{0}, Dtype::kF32) {}
+
+Tensor::Tensor(std::shared_ptr<const std::byte> data, const Shape& shape, Dtype dtype)
+    : data_(std::move(data)), shape_(shape), dtype_(dtype) {
+  std::size_t stride = 1;
+  for (std::size_t axis = shape.rank(); axis-- > 0;) {
+    strides_[axis] = stride;
+    stride *= shape[axis];
+  }
+}
+
+template <class T>
+Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
+  if (values.size() != shape.elements()) {
+    throw ShapeError(fmt::format("tensor: {} values given for shape {}, which holds {}",
+                                 values.size(), shape.to_string(), shape.elements()));
+  }
+  TensorBuilder builder(shape, dtype_of<T>());
+  std::copy(values.begin(), values.end(), builder.values<T>().begin());
+  return std::move(builder).build();
+}
+
+template <class T>
+Tensor Tensor::full(const Shape& shape, T value) {
+  TensorBuilder builder(shape, dtype_of<T>());
+  std::ranges::fill(builder.values<T>(), value);
+  return std::move(builder).build();
+}
+
+Tensor Tensor::zeros(const Shape& shape, Dtype dtype) {
+  if (dtype == Dtype::kI32) return full<std::int32_t>(shape, 0);
+  return with_float(dtype, "zeros", [&]<class T>() { return full<T>(shape, T(0)); });
+}
+
+Tensor Tensor::scalar(double value, Dtype dtype) { return full<double>(Shape{}, value).to(dtype); }
+
+bool Tensor::contiguous() const {
+  std::size_t stride = 1;
+  for (std::size_t axis = shape_.rank(); axis-- > 0;) {
+    if (shape_[axis] > 1 && strides_[axis] != stride) return false;
+    stride *= shape_[axis];
+  }
+  return true;
+}
+
+template <class T>
+std::span<const T> Tensor::values() const {
+  check_dtype(dtype_, dtype_of<T>());
+  if (!contiguous()) {
+    throw ShapeError(fmt::format("values: {} is a strided view; call compact() first", describe()));
+  }
+  return extent<T>();
+}
+
+template <class T>
+std::span<const T> Tensor::extent() const {
+  check_dtype(dtype_, dtype_of<T>());
+  if (empty()) return {};
+  std::size_t length = 1;
+  for (std::size_t axis = 0; axis < shape_.rank(); ++axis) {
+    length += (shape_[axis] - 1) * strides_[axis];
+  }
+  return {reinterpret_cast<const T*>(data_.get()), length};
+}
+
+double Tensor::item() const {
+  if (elements() != 1) {
+    throw ShapeError(fmt::format("item: needs one element, got {}", describe()));
+  }
+  return to(Dtype::kF64).extent<double>()[0];
+}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  if (shape.elements() != elements()) {
+    throw ShapeError(fmt::format("reshape: {} has {} elements, {} has {}", describe(), elements(),
+                                 shape.to_string(), shape.elements()));
+  }
+  return Tensor(compact().data_, shape, dtype_);
+}
+
+Tensor Tensor::transpose() const {
+  if (shape_.rank() != 2) {
+    throw ShapeError(fmt::format("transpose: needs two axes, got {}", describe()));
+  }
+  Tensor view = *this;
+  view.shape_ = Shape{shape_[1], shape_[0]};
+  std::swap(view.strides_[0], view.strides_[1]);
+  return view;
+}
+
+Tensor Tensor::rows(std::size_t begin, std::size_t end) const {
+  if (shape_.rank() == 0 || begin > end || end > shape_[0]) {
+    throw ShapeError(fmt::format("rows: [{}, {}) is not inside {}", begin, end, describe()));
+  }
+  std::array<std::size_t, Shape::kMaxRank> extents{};
+  std::ranges::copy(shape_.extents(), extents.begin());
+  extents[0] = end - begin;
+  Tensor view = *this;
+  view.shape_ = Shape(std::span<const std::size_t>(extents.data(), shape_.rank()));
+  view.data_ = {data_, data_.get() + begin * strides_[0] * dtype_size(dtype_)};
+  return view;
+}
+
+Tensor Tensor::compact() const {
+  if (contiguous()) return *this;
+  TensorBuilder builder(shape_, dtype_);
+  const std::size_t size = dtype_size(dtype_);
+  std::byte* out = builder.data_.get();
+  for_each_offset(*this, [&](std::size_t i, std::size_t offset) {
+    std::memcpy(out + i * size, data_.get() + offset * size, size);
+  });
+  return std::move(builder).build();
+}
+
+Tensor Tensor::to(Dtype dtype) const {
+  if (dtype == dtype_) return *this;
+  const Tensor source = compact();
+  TensorBuilder builder(shape_, dtype);
+  const auto into = [&]<class To>() {
+    if (dtype_ == Dtype::kF32) convert(source.values<float>(), builder.values<To>());
+    if (dtype_ == Dtype::kF64) convert(source.values<double>(), builder.values<To>());
+    if (dtype_ == Dtype::kI32) convert(source.values<std::int32_t>(), builder.values<To>());
+  };
+  with_float(dtype, "to", into);
+  return std::move(builder).build();
+}
+
+std::string Tensor::describe() const {
+  return fmt::format("{} {}", dtype_name(dtype_), shape_.to_string());
+}
+
+TensorBuilder::TensorBuilder(const Shape& shape, Dtype dtype)
+    : data_(allocate(shape.elements() * dtype_size(dtype))), shape_(shape), dtype_(dtype) {}
+
+template <class T>
+std::span<T> TensorBuilder::values() {
+  PALINODE_ASSERT(data_ != nullptr);
+  check_dtype(dtype_, dtype_of<T>());
+  return {reinterpret_cast<T*>(data_.get()), shape_.elements()};
+}
+
+Tensor TensorBuilder::build() && {
+  PALINODE_ASSERT(data_ != nullptr);
+  return Tensor(std::move(data_), shape_, dtype_);
+}
+
+void throw_not_float(Dtype dtype, const char* op) {
+  throw DtypeError(fmt::format("{}: needs f32 or f64, got {}", op, dtype_name(dtype)));
+}
+
+template Tensor Tensor::from(std::span<const float>, const Shape&);
+template Tensor Tensor::from(std::span<const double>, const Shape&);
+template Tensor Tensor::from(std::span<const std::int32_t>, const Shape&);
+template Tensor Tensor::full(const Shape&, float);
+template Tensor Tensor::full(const Shape&, double);
+template Tensor Tensor::full(const Shape&, std::int32_t);
+template std::span<const float> Tensor::values() const;
+template std::span<const double> Tensor::values() const;
+template std::span<const std::int32_t> Tensor::values() const;
+template std::span<const float> Tensor::extent() const;
+template std::span<const double> Tensor::extent() const;
+template std::span<const std::int32_t> Tensor::extent() const;
+template std::span<float> TensorBuilder::values();
+template std::span<double> TensorBuilder::values();
+template std::span<std::int32_t> TensorBuilder::values();
+
+}  // namespace palinode

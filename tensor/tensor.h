@@ -1,0 +1,99 @@
+// Tensor: an immutable array of numbers with shared storage.
+//
+// A Tensor is a small handle; copying it shares the values. Nothing can change them: there is no
+// accessor that returns a mutable view. New values are filled into a TensorBuilder, which turns
+// into a Tensor once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "tensor/shape.h"
+
+namespace palinode {
+
+class Tensor {
+ public:
+  // An f32 tensor of shape [0]: holds nothing. Stands for "none" where a tensor is optional.
+  Tensor();
+
+  // Copies the values, in row-major order. Throws ShapeError if their number does not fit the
+  // shape.
+  template <class T>
+  static Tensor from(std::span<const T> values, const Shape& shape);
+  template <class T>
+  static Tensor full(const Shape& shape, T value);
+  static Tensor zeros(const Shape& shape, Dtype dtype);
+  static Tensor scalar(double value, Dtype dtype = Dtype::kF32);
+
+  Dtype dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  std::size_t elements() const { return shape_.elements(); }
+  std::size_t bytes() const { return elements() * dtype_size(dtype_); }
+  bool empty() const { return elements() == 0; }
+  // Distance between neighbours along an axis, in elements.
+  std::size_t stride(std::size_t axis) const { return strides_[axis]; }
+  bool contiguous() const;
+
+  // All values in row-major order. Throws DtypeError for another T, ShapeError for a strided view.
+  template <class T>
+  std::span<const T> values() const;
+  // The values of a strided view from its first element to its last, holes included; for kernels.
+  template <class T>
+  std::span<const T> extent() const;
+  // The only value of a one-element tensor, widened to f64. Throws ShapeError otherwise.
+  double item() const;
+
+  Tensor reshape(const Shape& shape) const;               // throws ShapeError on another count
+  Tensor transpose() const;                               // [r, c] as a view [c, r]
+  Tensor rows(std::size_t begin, std::size_t end) const;  // a view of rows of the first axis
+  Tensor compact() const;                                 // itself if contiguous, else a copy
+  Tensor to(Dtype dtype) const;                           // converts, nearest; itself if equal
+
+  std::string describe() const;  // "f32 [64, 128]"
+
+ private:
+  friend class TensorBuilder;
+  friend class Ledger;  // moves frozen values to protected pages
+  Tensor(std::shared_ptr<const std::byte> data, const Shape& shape, Dtype dtype);
+
+  std::shared_ptr<const std::byte> data_;
+  Shape shape_;
+  std::array<std::size_t, Shape::kMaxRank> strides_{};
+  Dtype dtype_ = Dtype::kF32;
+};
+
+// Fresh, uninitialized memory for one tensor. Fill it through `values`, then turn it into the
+// tensor.
+class TensorBuilder {
+ public:
+  TensorBuilder(const Shape& shape, Dtype dtype);
+
+  template <class T>
+  std::span<T> values();  // throws DtypeError for another T
+
+  Tensor build() &&;
+
+ private:
+  friend class Tensor;
+  std::shared_ptr<std::byte> data_;
+  Shape shape_;
+  Dtype dtype_;
+};
+
+[[noreturn]] void throw_not_float(Dtype dtype, const char* op);
+
+// Calls body.operator()<T>() with the float type of `dtype`. Throws DtypeError naming `op` for an
+// integer type.
+template <class Body>
+decltype(auto) with_float(Dtype dtype, const char* op, Body&& body) {
+  if (dtype == Dtype::kF32) return body.template operator()<float>();
+  if (dtype == Dtype::kF64) return body.template operator()<double>();
+  throw_not_float(dtype, op);
+}
+
+}  // namespace palinode

@@ -115,20 +115,27 @@ Digests digests(const Json& results) {
   return out;
 }
 
+// "simd_available" as words.
+std::string label(std::string key) {
+  std::replace(key.begin(), key.end(), '_', ' ');
+  if (key == "os") return "System";
+  return key.starts_with("simd") ? "SIMD" + key.substr(4) : key;
+}
+
 void add_headline(const Digests& found, const std::string& size, Places& places) {
   const std::size_t all = found.match + found.differ + found.unpublished;
   if (found.differ > 0) {
     places["tone"] = "bad";
-    places["headline"] =
-        fmt::format("{} of {} {} published digests", found.differ, plural(all, "study", "studies"),
-                    found.differ == 1 ? "does not match its" : "do not match their");
+    places["headline"] = fmt::format("{} of {} {}", found.differ, plural(all, "study", "studies"),
+                                     found.differ == 1 ? "does not match its published digest"
+                                                       : "do not match their published digests");
     places["explanation"] =
         "At least one study ended in other bits than those published with this version.";
   } else if (found.match == 0) {
     places["tone"] = "open";
     places["headline"] = "No published digest to compare with";
     places["explanation"] = fmt::format(
-        "The studies ran, but this version publishes no digest for their {} size yet.", size);
+        "The studies ran, but this version publishes no digest for a {} run with this seed.", size);
   } else if (found.unpublished > 0) {
     places["tone"] = "open";
     places["headline"] = fmt::format("{} of {} match, the others have no published digest",
@@ -137,7 +144,8 @@ void add_headline(const Digests& found, const std::string& size, Places& places)
   } else {
     places["tone"] = "good";
     places["headline"] = all == 1 ? "The digest matches the published one"
-                                  : fmt::format("All {} digests match the published ones", all);
+                                  : fmt::format("{} digests match the published ones",
+                                                all == 2 ? "Both" : fmt::format("All {}", all));
     places["explanation"] =
         "Every study ended in the parameters and results published with this version, bit for bit.";
   }
@@ -159,7 +167,7 @@ void add_verdict(const Json& results, Places& places) {
                                        "simd",    "threads", "backend", "compiler"};
   if (environment.is_object()) {
     for (const auto& [key, value] : environment.items()) {
-      if (!shown.contains(key)) facts.emplace_back(key, report::text(environment, key));
+      if (!shown.contains(key)) facts.emplace_back(label(key), report::text(environment, key));
     }
   }
   std::string list;
@@ -172,7 +180,7 @@ void add_verdict(const Json& results, Places& places) {
   add_headline(found, size, places);
   places["facts"] = std::move(list);
   places["digests"] = found.table;
-  places["command"] = report::escape(report::text(environment, "command"));
+  places["command"] = report::command(report::text(environment, "command"));
   places["version"] = report::escape(report::text(results, "version"));
 }
 
@@ -184,13 +192,12 @@ std::string_view verdict_tone(const std::string& verdict) {
 }
 
 void add_claims(const Json& results, Places& places) {
-  Table table("Claim ledger", {{"Claim"},
-                               {""},
+  Table table("Claim ledger", {{"No."},
                                {"Verdict"},
+                               {"Claim"},
                                {"Figure", true},
                                {"Study"},
-                               {"Rule written before the run"},
-                               {"Command"}});
+                               {"Rule, and the command that checks it"}});
   const auto words = [](const std::string& text) {
     return "<span class=\"words\">" + report::escape(text) + "</span>";
   };
@@ -199,13 +206,13 @@ void add_claims(const Json& results, Places& places) {
     const std::string verdict = report::text(claim, "verdict");
     ++counts[verdict];
     const auto figure = report::figure(claim, "figure");
-    table.row({report::escape(report::text(claim, "id")), words(report::text(claim, "claim")),
-               report::chip(verdict, verdict_tone(verdict)),
-               figure
-                   ? report::with_interval(report::factor(figure), report::factor_interval(claim))
-                   : missing("n/a"),
-               report::escape(report::text(claim, "study")), words(report::text(claim, "rule")),
-               code(report::text(claim, "command"))});
+    table.row(
+        {report::escape(report::text(claim, "id")), report::chip(verdict, verdict_tone(verdict)),
+         words(report::text(claim, "claim")),
+         figure ? report::with_interval(report::factor(figure), report::factor_interval(claim))
+                : missing("n/a"),
+         report::escape(report::text(claim, "study")),
+         words(report::text(claim, "rule")) + report::command(report::text(claim, "command"))});
   }
   places["claims"] = table.html();
   places["claim_counts"] = fmt::format("{} supported, {} refuted, {} open.", counts["supported"],
@@ -252,7 +259,7 @@ std::string ladder_table(const report::Panel& panel) {
                                                         {"RF, mean", true},
                                                         {"95 % interval", true},
                                                         {"RF, median", true},
-                                                        {"Seeds with every bit back", true}});
+                                                        {"Bits back", true}});
   for (const Json& group : panel.groups) {
     const Json& rf = report::member(group, "rf");
     const bool value = report::text(group, "rf_state") == "value";

@@ -27,7 +27,7 @@ class Lora : public nn::Seam {
   Lora(const Store& phi, const Store& theta, const LoraConfig& config);
 
   Proposal init(const Rng& rng) const;
-  Var at(nn::Run& run, std::string_view site, Var input, Var output) const override;
+  Var at(nn::Run& run, std::string_view name, Var input, Var output) const override;
 
   const Store& phi() const { return *phi_; }
 

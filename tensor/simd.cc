@@ -1,18 +1,33 @@
 #include "tensor/simd.h"
 
-#include <hwy/targets.h>
-
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <string>
 
 #include "tensor/error.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/simd.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace palinode::HWY_NAMESPACE {
+namespace {
+
+std::int64_t this_target() { return HWY_TARGET; }
+
+}  // namespace
+}  // namespace palinode::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace palinode {
 namespace {
+
+HWY_EXPORT(this_target);
 
 struct Target {
   Simd simd;
@@ -32,14 +47,7 @@ const Target& target_of(Simd simd) {
                        [simd](const Target& target) { return target.simd == simd; });
 }
 
-std::atomic<Simd>& chosen() {
-  static std::atomic<Simd> simd = available_simd().front();
-  return simd;
-}
-
-}  // namespace
-
-std::vector<Simd> available_simd() {
+std::vector<Simd> find_available() {
   // The static target is the compiler's baseline, which runs wherever the program does.
   const std::int64_t runs = (HWY_SUPPORTED_TARGETS | HWY_STATIC_TARGET) & HWY_TARGETS;
   std::vector<Simd> result;
@@ -48,6 +56,14 @@ std::vector<Simd> available_simd() {
   }
   PALINODE_ASSERT(!result.empty());
   return result;
+}
+
+}  // namespace
+
+std::vector<Simd> available_simd() {
+  // Asked once: the question makes Highway choose the best target again.
+  static const std::vector<Simd> available = find_available();
+  return available;
 }
 
 void use_simd(Simd simd) {
@@ -59,10 +75,14 @@ void use_simd(Simd simd) {
                            " is not available here; available:" + list);
   }
   hwy::GetChosenTarget().Update(target_of(simd).bit);
-  chosen() = simd;
 }
 
-Simd active_simd() { return chosen(); }
+Simd active_simd() {
+  const std::int64_t bit = HWY_DYNAMIC_DISPATCH(this_target)();
+  return std::find_if(kTargets.begin(), kTargets.end(),
+                      [bit](const Target& target) { return target.bit == bit; })
+      ->simd;
+}
 
 std::string_view simd_name(Simd simd) { return target_of(simd).name; }
 
@@ -92,3 +112,4 @@ void check_floating_point() {
 }
 
 }  // namespace palinode
+#endif  // HWY_ONCE

@@ -1,0 +1,27 @@
+/* Files inside the program as read-only data, named in embedded.h. Paths are from the root. */
+
+.macro embed name, path
+  .globl palinode_embedded_\name
+  .balign 16
+palinode_embedded_\name:
+  .incbin "\path"
+.Lend_of_\name:
+  .byte 0
+  .globl palinode_embedded_\name\()_size
+  .balign 8
+palinode_embedded_\name\()_size:
+  .quad .Lend_of_\name - palinode_embedded_\name
+.endm
+
+.section .rodata
+
+embed digits_csv_gz, "experiments/data/digits.csv.gz"
+embed digests_json, "experiments/digests.json"
+embed report_html, "experiments/report/page.html"
+embed report_css, "experiments/report/page.css"
+embed report_js, "experiments/report/page.js"
+embed vega_js, "experiments/report/vendor/vega.min.js"
+embed vega_lite_js, "experiments/report/vendor/vega-lite.min.js"
+embed vega_embed_js, "experiments/report/vendor/vega-embed.min.js"
+
+.section .note.GNU-stack, "", %progbits

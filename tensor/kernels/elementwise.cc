@@ -1,0 +1,241 @@
+#include "tensor/kernels/elementwise.h"
+
+#include <cstddef>
+#include <functional>
+
+#include "tensor/error.h"
+#include "tensor/kernels/tables.h"
+#include "tensor/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/elementwise.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/kernels/elementwise-inl.h"
+#include "tensor/kernels/fma-inl.h"
+#include "tensor/kernels/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace palinode::kernels::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T, class Formula>
+HWY_INLINE void unary(const T* x, T* out, std::size_t n, const Formula& formula) {
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    access.store(d, formula(d, access.load(d, x + i)), out + i);
+  });
+}
+
+template <class T, class Formula>
+HWY_INLINE void binary(const T* a, const T* b, T* out, std::size_t n, const Formula& formula) {
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    access.store(d, formula(d, access.load(d, a + i), access.load(d, b + i)), out + i);
+  });
+}
+
+template <class T>
+void add(const T* a, const T* b, T* out, std::size_t n) {
+  binary(a, b, out, n, [](auto, auto x, auto y) HWY_ATTR { return hn::Add(x, y); });
+}
+
+template <class T>
+void sub(const T* a, const T* b, T* out, std::size_t n) {
+  binary(a, b, out, n, [](auto, auto x, auto y) HWY_ATTR { return hn::Sub(x, y); });
+}
+
+template <class T>
+void mul(const T* a, const T* b, T* out, std::size_t n) {
+  binary(a, b, out, n, [](auto, auto x, auto y) HWY_ATTR { return hn::Mul(x, y); });
+}
+
+template <class T>
+void div(const T* a, const T* b, T* out, std::size_t n) {
+  binary(a, b, out, n, [](auto, auto x, auto y) HWY_ATTR { return hn::Div(x, y); });
+}
+
+template <class T>
+void scale(const T* x, T s, T* out, std::size_t n) {
+  unary(x, out, n, [s](auto d, auto v) HWY_ATTR { return hn::Mul(v, hn::Set(d, s)); });
+}
+
+template <class T>
+void relu(const T* x, T* out, std::size_t n) {
+  unary(x, out, n, [](auto d, auto v) HWY_ATTR { return ZeroUnlessPositive(d, v, v); });
+}
+
+template <class T>
+void relu_grad(const T* x, const T* g, T* out, std::size_t n) {
+  binary(x, g, out, n, [](auto d, auto v, auto u) HWY_ATTR { return ZeroUnlessPositive(d, v, u); });
+}
+
+template <class T>
+void tanh_grad(const T* g, const T* y, T* out, std::size_t n) {
+  binary(g, y, out, n, [](auto d, auto u, auto v) HWY_ATTR { return TanhGrad(d, u, v); });
+}
+
+void gelu_tanh(const double* x, double* out, std::size_t n) {
+  unary(x, out, n, [](auto d, auto v) HWY_ATTR { return GeluTanh(d, v); });
+}
+
+void gelu_tanh_grad(const double* x, const double* g, double* out, std::size_t n) {
+  binary(x, g, out, n,
+         [](auto d, auto v, auto u) HWY_ATTR { return hn::Mul(u, GeluTanhDerivative(d, v)); });
+}
+
+// The f32 forms work on as many values as a vector of f64 holds.
+void gelu_tanh(const float* x, float* out, std::size_t n) {
+  const hn::ScalableTag<double> d64;
+  const hn::Rebind<float, decltype(d64)> d32;
+  for_each_vector(d32, n, [=](auto access, std::size_t i) HWY_ATTR {
+    const auto v = hn::PromoteTo(d64, access.load(d32, x + i));
+    access.store(d32, NearestF32(d32, GeluTanh(d64, v)), out + i);
+  });
+}
+
+void gelu_tanh_grad(const float* x, const float* g, float* out, std::size_t n) {
+  const hn::ScalableTag<double> d64;
+  const hn::Rebind<float, decltype(d64)> d32;
+  for_each_vector(d32, n, [=](auto access, std::size_t i) HWY_ATTR {
+    const auto v = hn::PromoteTo(d64, access.load(d32, x + i));
+    const auto slope = NearestF32(d32, GeluTanhDerivative(d64, v));
+    access.store(d32, hn::Mul(access.load(d32, g + i), slope), out + i);
+  });
+}
+
+template <class T>
+ElementwiseTable<T> make_table() {
+  return {.add = add,
+          .sub = sub,
+          .mul = mul,
+          .div = div,
+          .relu_grad = relu_grad,
+          .tanh_grad = tanh_grad,
+          .gelu_tanh_grad = gelu_tanh_grad,
+          .relu = relu,
+          .gelu_tanh = gelu_tanh,
+          .scale = scale};
+}
+
+ElementwiseTable<float> elementwise_f32() { return make_table<float>(); }
+ElementwiseTable<double> elementwise_f64() { return make_table<double>(); }
+
+}  // namespace
+}  // namespace palinode::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace palinode::kernels {
+namespace {
+
+HWY_EXPORT(elementwise_f32);
+HWY_EXPORT(elementwise_f64);
+
+ElementwiseTable<float> table(float) { return HWY_DYNAMIC_DISPATCH(elementwise_f32)(); }
+ElementwiseTable<double> table(double) { return HWY_DYNAMIC_DISPATCH(elementwise_f64)(); }
+
+// Below this many values per thread, waking a thread costs more than it saves.
+constexpr std::size_t kMinPerThread = 32768;
+
+template <class T>
+void run_unary(UnaryFunction<T> function, std::span<const T> x, std::span<T> out) {
+  PALINODE_ASSERT(x.size() == out.size());
+  const auto body = [&](std::size_t begin, std::size_t end) {
+    function(x.data() + begin, out.data() + begin, end - begin);
+  };
+  parallel_for(x.size(), kMinPerThread, std::ref(body));
+}
+
+template <class T>
+void run_binary(BinaryFunction<T> function, std::span<const T> a, std::span<const T> b,
+                std::span<T> out) {
+  PALINODE_ASSERT(a.size() == out.size() && b.size() == out.size());
+  const auto body = [&](std::size_t begin, std::size_t end) {
+    function(a.data() + begin, b.data() + begin, out.data() + begin, end - begin);
+  };
+  parallel_for(a.size(), kMinPerThread, std::ref(body));
+}
+
+}  // namespace
+
+template <class T>
+void add(std::span<const T> a, std::span<const T> b, std::span<T> out) {
+  run_binary(table(T{}).add, a, b, out);
+}
+
+template <class T>
+void sub(std::span<const T> a, std::span<const T> b, std::span<T> out) {
+  run_binary(table(T{}).sub, a, b, out);
+}
+
+template <class T>
+void mul(std::span<const T> a, std::span<const T> b, std::span<T> out) {
+  run_binary(table(T{}).mul, a, b, out);
+}
+
+template <class T>
+void div(std::span<const T> a, std::span<const T> b, std::span<T> out) {
+  run_binary(table(T{}).div, a, b, out);
+}
+
+template <class T>
+void scale(std::span<const T> x, T s, std::span<T> out) {
+  PALINODE_ASSERT(x.size() == out.size());
+  const auto function = table(T{}).scale;
+  const auto body = [&](std::size_t begin, std::size_t end) {
+    function(x.data() + begin, s, out.data() + begin, end - begin);
+  };
+  parallel_for(x.size(), kMinPerThread, std::ref(body));
+}
+
+template <class T>
+void relu(std::span<const T> x, std::span<T> out) {
+  run_unary(table(T{}).relu, x, out);
+}
+
+template <class T>
+void relu_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).relu_grad, x, g, out);
+}
+
+template <class T>
+void tanh_grad(std::span<const T> g, std::span<const T> y, std::span<T> out) {
+  run_binary(table(T{}).tanh_grad, g, y, out);
+}
+
+template <class T>
+void gelu_tanh(std::span<const T> x, std::span<T> out) {
+  run_unary(table(T{}).gelu_tanh, x, out);
+}
+
+template <class T>
+void gelu_tanh_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).gelu_tanh_grad, x, g, out);
+}
+
+template void add(std::span<const float>, std::span<const float>, std::span<float>);
+template void sub(std::span<const float>, std::span<const float>, std::span<float>);
+template void mul(std::span<const float>, std::span<const float>, std::span<float>);
+template void div(std::span<const float>, std::span<const float>, std::span<float>);
+template void relu_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void tanh_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void gelu_tanh_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void relu(std::span<const float>, std::span<float>);
+template void gelu_tanh(std::span<const float>, std::span<float>);
+template void scale(std::span<const float>, float, std::span<float>);
+template void add(std::span<const double>, std::span<const double>, std::span<double>);
+template void sub(std::span<const double>, std::span<const double>, std::span<double>);
+template void mul(std::span<const double>, std::span<const double>, std::span<double>);
+template void div(std::span<const double>, std::span<const double>, std::span<double>);
+template void relu_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void tanh_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void gelu_tanh_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void relu(std::span<const double>, std::span<double>);
+template void gelu_tanh(std::span<const double>, std::span<double>);
+template void scale(std::span<const double>, double, std::span<double>);
+
+}  // namespace palinode::kernels
+#endif  // HWY_ONCE

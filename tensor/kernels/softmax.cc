@@ -1,0 +1,213 @@
+#include "tensor/kernels/softmax.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+
+#include "tensor/error.h"
+#include "tensor/kernels/tables.h"
+#include "tensor/parallel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tensor/kernels/softmax.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/kernels/math-inl.h"
+#include "tensor/kernels/reduce-inl.h"
+#include "tensor/kernels/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace palinode::kernels::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// e[j] = exp(x[j] - m).
+template <class T>
+HWY_NOINLINE void shifted_exp(const T* x, T m, T* e, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    access.store(d, Exp(d, hn::Sub(access.load(d, x + j), hn::Set(d, m))), e + j);
+  });
+}
+
+// log(s), where s is the sum of exp(x[j] - m); a chunk of e at a time is kept.
+template <class T>
+HWY_NOINLINE T log_sum_exp(const T* x, T m, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  HWY_ALIGN T e[kSumChunk];
+  ChunkSums<T> sums;
+  for (std::size_t begin = 0; begin < n; begin += kSumChunk) {
+    const std::size_t count = std::min(kSumChunk, n - begin);
+    shifted_exp(x + begin, m, e, count);
+    sums.add(sum_of(e, count));
+  }
+  return hn::GetLane(Log(d, hn::Set(d, sums.total())));
+}
+
+template <class T>
+void softmax(const T* x, T* out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  shifted_exp(x, max_of(x, n), out, n);
+  const T s = sum_of(out, n);
+  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    access.store(d, hn::Div(access.load(d, out + j), hn::Set(d, s)), out + j);
+  });
+}
+
+template <class T>
+void log_softmax(const T* x, T* out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const T m = max_of(x, n);
+  const T log_s = log_sum_exp(x, m, n);
+  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    const auto shifted = hn::Sub(access.load(d, x + j), hn::Set(d, m));
+    access.store(d, hn::Sub(shifted, hn::Set(d, log_s)), out + j);
+  });
+}
+
+template <class T>
+void log_softmax_grad(const T* g, const T* l, T* out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const T total = sum_of(g, n);
+  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    const auto share = hn::Mul(Exp(d, access.load(d, l + j)), hn::Set(d, total));
+    access.store(d, hn::Sub(access.load(d, g + j), share), out + j);
+  });
+}
+
+template <class T>
+T cross_entropy(const T* x, std::size_t n, std::size_t label) {
+  const T m = max_of(x, n);
+  return log_sum_exp(x, m, n) - (x[label] - m);
+}
+
+template <class T>
+void cross_entropy_grad(const T* x, std::size_t n, std::size_t label, T r, T* dx) {
+  const hn::ScalableTag<T> d;
+  shifted_exp(x, max_of(x, n), dx, n);
+  const T s = sum_of(dx, n);
+  const T at_label = (dx[label] / s - T{1}) * r;
+  // Elsewhere p - 0 is p itself.
+  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    const auto p = hn::Div(access.load(d, dx + j), hn::Set(d, s));
+    access.store(d, hn::Mul(p, hn::Set(d, r)), dx + j);
+  });
+  dx[label] = at_label;
+}
+
+template <class T>
+SoftmaxTable<T> make_table() {
+  return {.softmax = softmax<T>,
+          .log_softmax = log_softmax<T>,
+          .log_softmax_grad = log_softmax_grad<T>,
+          .cross_entropy = cross_entropy<T>,
+          .cross_entropy_grad = cross_entropy_grad<T>};
+}
+
+SoftmaxTable<float> softmax_f32() { return make_table<float>(); }
+SoftmaxTable<double> softmax_f64() { return make_table<double>(); }
+
+}  // namespace
+}  // namespace palinode::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace palinode::kernels {
+namespace {
+
+HWY_EXPORT(softmax_f32);
+HWY_EXPORT(softmax_f64);
+
+SoftmaxTable<float> table(float) { return HWY_DYNAMIC_DISPATCH(softmax_f32)(); }
+SoftmaxTable<double> table(double) { return HWY_DYNAMIC_DISPATCH(softmax_f64)(); }
+
+// Values per thread that are worth waking it for.
+constexpr std::size_t kMinPerThread = 4096;
+
+// Calls function(i) for each row i.
+template <class Function>
+void for_each_row(std::size_t rows, std::size_t cols, const Function& function) {
+  PALINODE_ASSERT(rows == 0 || cols > 0);
+  const auto body = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) function(i);
+  };
+  parallel_for(rows, kMinPerThread / std::max<std::size_t>(cols, 1) + 1, std::ref(body));
+}
+
+std::size_t checked_label(std::int32_t label, std::size_t cols) {
+  PALINODE_ASSERT(label >= 0 && static_cast<std::size_t>(label) < cols);
+  return static_cast<std::size_t>(label);
+}
+
+}  // namespace
+
+template <class T>
+void softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out) {
+  PALINODE_ASSERT(x.size() == rows * cols && out.size() == x.size());
+  const auto function = table(T{}).softmax;
+  for_each_row(rows, cols,
+               [&](std::size_t i) { function(x.data() + i * cols, out.data() + i * cols, cols); });
+}
+
+template <class T>
+void log_softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out) {
+  PALINODE_ASSERT(x.size() == rows * cols && out.size() == x.size());
+  const auto function = table(T{}).log_softmax;
+  for_each_row(rows, cols,
+               [&](std::size_t i) { function(x.data() + i * cols, out.data() + i * cols, cols); });
+}
+
+template <class T>
+void log_softmax_grad(std::span<const T> g, std::span<const T> l, std::size_t rows,
+                      std::size_t cols, std::span<T> out) {
+  PALINODE_ASSERT(g.size() == rows * cols && l.size() == g.size() && out.size() == g.size());
+  const auto function = table(T{}).log_softmax_grad;
+  for_each_row(rows, cols, [&](std::size_t i) {
+    function(g.data() + i * cols, l.data() + i * cols, out.data() + i * cols, cols);
+  });
+}
+
+template <class T>
+void cross_entropy_rows(std::span<const T> x, std::size_t rows, std::size_t cols,
+                        std::span<const std::int32_t> labels, std::span<T> losses) {
+  PALINODE_ASSERT(x.size() == rows * cols && labels.size() == rows && losses.size() == rows);
+  const auto function = table(T{}).cross_entropy;
+  for_each_row(rows, cols, [&](std::size_t i) {
+    losses[i] = function(x.data() + i * cols, cols, checked_label(labels[i], cols));
+  });
+}
+
+template <class T>
+void cross_entropy_grad(std::span<const T> x, std::size_t rows, std::size_t cols,
+                        std::span<const std::int32_t> labels, std::span<const T> r,
+                        std::span<T> dx) {
+  PALINODE_ASSERT(x.size() == rows * cols && dx.size() == x.size());
+  PALINODE_ASSERT(labels.size() == rows && r.size() == rows);
+  const auto function = table(T{}).cross_entropy_grad;
+  for_each_row(rows, cols, [&](std::size_t i) {
+    function(x.data() + i * cols, cols, checked_label(labels[i], cols), r[i], dx.data() + i * cols);
+  });
+}
+
+template void softmax(std::span<const float>, std::size_t, std::size_t, std::span<float>);
+template void log_softmax(std::span<const float>, std::size_t, std::size_t, std::span<float>);
+template void log_softmax_grad(std::span<const float>, std::span<const float>, std::size_t,
+                               std::size_t, std::span<float>);
+template void cross_entropy_rows(std::span<const float>, std::size_t, std::size_t,
+                                 std::span<const std::int32_t>, std::span<float>);
+template void cross_entropy_grad(std::span<const float>, std::size_t, std::size_t,
+                                 std::span<const std::int32_t>, std::span<const float>,
+                                 std::span<float>);
+template void softmax(std::span<const double>, std::size_t, std::size_t, std::span<double>);
+template void log_softmax(std::span<const double>, std::size_t, std::size_t, std::span<double>);
+template void log_softmax_grad(std::span<const double>, std::span<const double>, std::size_t,
+                               std::size_t, std::span<double>);
+template void cross_entropy_rows(std::span<const double>, std::size_t, std::size_t,
+                                 std::span<const std::int32_t>, std::span<double>);
+template void cross_entropy_grad(std::span<const double>, std::size_t, std::size_t,
+                                 std::span<const std::int32_t>, std::span<const double>,
+                                 std::span<double>);
+
+}  // namespace palinode::kernels
+#endif  // HWY_ONCE

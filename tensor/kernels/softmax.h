@@ -1,0 +1,41 @@
+// Softmax and cross-entropy over rows of logits (docs/arithmetic.md, section 6).
+//
+// T is float or double. Matrices are row-major and contiguous, rows x cols with cols >= 1 unless
+// rows is 0. A row's result never depends on another row. `out` is disjoint from the inputs. Per
+// row:
+//   m = max x,  d[j] = x[j] - m,  e[j] = exp(d[j]),  s = sum of e.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace palinode::kernels {
+
+// p[j] = e[j] / s.
+template <class T>
+void softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out);
+
+// l[j] = d[j] - log(s).
+template <class T>
+void log_softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out);
+
+// out[j] = g[j] - exp(l[j]) * (sum of g), where l is the output of log_softmax.
+template <class T>
+void log_softmax_grad(std::span<const T> g, std::span<const T> l, std::size_t rows,
+                      std::size_t cols, std::span<T> out);
+
+// losses[i] = log(s) - d[labels[i]]. Every label is in [0, cols). labels and losses have `rows`
+// values.
+template <class T>
+void cross_entropy_rows(std::span<const T> x, std::size_t rows, std::size_t cols,
+                        std::span<const std::int32_t> labels, std::span<T> losses);
+
+// dx[i,j] = (p[j] - (j == labels[i] ? 1 : 0)) * r[i], with r[i] = (g * weight[i]) / rows given by
+// the caller.
+template <class T>
+void cross_entropy_grad(std::span<const T> x, std::size_t rows, std::size_t cols,
+                        std::span<const std::int32_t> labels, std::span<const T> r,
+                        std::span<T> dx);
+
+}  // namespace palinode::kernels

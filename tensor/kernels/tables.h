@@ -1,0 +1,82 @@
+// One table of functions per kernel family and type, filled in once for every SIMD target; private
+// to the kernels.
+//
+// Pointers are to contiguous values; n counts elements. Checks and threads are the callers'
+// business.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tensor/kernels/change.h"
+#include "tensor/kernels/update.h"
+
+namespace palinode::kernels {
+
+template <class T>
+using UnaryFunction = void (*)(const T* x, T* out, std::size_t n);
+template <class T>
+using BinaryFunction = void (*)(const T* a, const T* b, T* out, std::size_t n);
+
+template <class T>
+struct ElementwiseTable {
+  BinaryFunction<T> add, sub, mul, div, relu_grad, tanh_grad, gelu_tanh_grad;
+  UnaryFunction<T> relu, gelu_tanh;
+  void (*scale)(const T* x, T s, T* out, std::size_t n);
+};
+
+template <class T>
+struct ReduceTable {
+  T (*sum)(const T* x, std::size_t n);
+  T (*max)(const T* x, std::size_t n);
+  // Columns [begin, end) of a matrix with `cols` columns.
+  void (*column_sums)(const T* x, std::size_t rows, std::size_t cols, std::size_t begin,
+                      std::size_t end, T* out);
+};
+
+// Each function does one row.
+template <class T>
+struct SoftmaxTable {
+  UnaryFunction<T> softmax, log_softmax;
+  BinaryFunction<T> log_softmax_grad;
+  T (*cross_entropy)(const T* x, std::size_t n, std::size_t label);
+  void (*cross_entropy_grad)(const T* x, std::size_t n, std::size_t label, T r, T* dx);
+};
+
+template <class T>
+struct UpdateTable {
+  void (*sgd)(const SgdStep<T>& step, const T* g, const T* w, T* w_out, std::size_t n);
+  void (*sgd_momentum)(const SgdStep<T>& step, const T* g, const T* w, const T* v, T* w_out,
+                       T* v_out, std::size_t n);
+  void (*adam)(const AdamStep<T>& step, const T* g, const T* w, const T* m, const T* v, T* w_out,
+               T* m_out, T* v_out, std::size_t n);
+  void (*axpy)(T s, const T* x, const T* y, T* out, std::size_t n);
+};
+
+struct ChangeTable {
+  Change (*f32)(const float* before, const float* after, std::size_t n);
+  Change (*f64)(const double* before, const double* after, std::size_t n);
+  Change (*i32)(const std::int32_t* before, const std::int32_t* after, std::size_t n);
+};
+
+// c [m, n] = a [m, k] b [k, n] (+ bias [n] unless null). Element (i, j) of a is a[i * a_row + j *
+// a_col].
+template <class T>
+struct MatMulProblem {
+  const T* a;
+  const T* b;
+  const T* bias;
+  T* c;
+  std::size_t m, n, k;
+  std::size_t a_row, a_col, b_row, b_col, c_row;
+};
+
+template <class T>
+struct MatMulTable {
+  // `scratch` holds scratch_size(problem) values, 64-byte aligned.
+  void (*run)(const MatMulProblem<T>& problem, T* scratch);
+  std::size_t (*scratch_size)(const MatMulProblem<T>& problem);
+  std::size_t tile_rows, tile_cols;
+};
+
+}  // namespace palinode::kernels

@@ -1,0 +1,61 @@
+// The formulas of docs/arithmetic.md, section 7: one vector in, one vector out.
+
+#if defined(PALINODE_TENSOR_KERNELS_UPDATE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef PALINODE_TENSOR_KERNELS_UPDATE_INL_H_
+#undef PALINODE_TENSOR_KERNELS_UPDATE_INL_H_
+#else
+#define PALINODE_TENSOR_KERNELS_UPDATE_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "tensor/kernels/update.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace palinode::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// g + wd * w, or g itself if wd is 0 (adding 0 * w would turn an infinite weight into NaN).
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V DecayedGradient(D d, const SgdStep<T>& step, V g, V w) {
+  if (step.weight_decay == T{0}) return g;
+  return hn::Add(g, hn::Mul(hn::Set(d, step.weight_decay), w));
+}
+
+// mu * v + g.
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V Velocity(D d, const SgdStep<T>& step, V v, V g) {
+  return hn::Add(hn::Mul(hn::Set(d, step.momentum), v), g);
+}
+
+// w - lr * v.
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V SgdWeight(D d, const SgdStep<T>& step, V w, V v) {
+  return hn::Sub(w, hn::Mul(hn::Set(d, step.lr), v));
+}
+
+// b1 * m + (1 - b1) * g.
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V FirstMoment(D d, const AdamStep<T>& step, V m, V g) {
+  return hn::Add(hn::Mul(hn::Set(d, step.beta1), m), hn::Mul(hn::Set(d, step.one_minus_beta1), g));
+}
+
+// b2 * v + ((1 - b2) * g) * g.
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V SecondMoment(D d, const AdamStep<T>& step, V v, V g) {
+  return hn::Add(hn::Mul(hn::Set(d, step.beta2), v),
+                 hn::Mul(hn::Mul(hn::Set(d, step.one_minus_beta2), g), g));
+}
+
+// w - a * (m / (sqrt(v) / r + eps)).
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V AdamWeight(D d, const AdamStep<T>& step, V w, V m, V v) {
+  const V root = hn::Div(hn::Sqrt(v), hn::Set(d, step.r));
+  const V direction = hn::Div(m, hn::Add(root, hn::Set(d, step.eps)));
+  return hn::Sub(w, hn::Mul(hn::Set(d, step.a), direction));
+}
+
+}  // namespace palinode::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // include guard

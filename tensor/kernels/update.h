@@ -1,0 +1,54 @@
+// Optimizer steps, fused (docs/arithmetic.md, section 7). They write proposals; nothing is changed
+// in place.
+//
+// T is float or double. All spans of a call have the same length, which may be 0. An output may be
+// exactly the input it replaces, or be disjoint from the inputs. Coefficients are computed in f64
+// and rounded once by the caller.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace palinode::kernels {
+
+template <class T>
+struct SgdStep {
+  T lr{};
+  T momentum{};      // mu; used by sgd_momentum only
+  T weight_decay{};  // 0: the gradient is used as it is
+};
+
+// g = g + wd * w (unless wd is 0);  w_out = w - lr * g.
+template <class T>
+void sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out);
+
+// g = g + wd * w (unless wd is 0);  v_out = mu * v + g;  w_out = w - lr * v_out.
+template <class T>
+void sgd_momentum(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w,
+                  std::span<const T> v, std::span<T> w_out, std::span<T> v_out);
+
+template <class T>
+struct AdamStep {
+  T beta1{};
+  T one_minus_beta1{};
+  T beta2{};
+  T one_minus_beta2{};
+  T a{};  // lr / (1 - beta1^t)
+  T r{};  // sqrt(1 - beta2^t)
+  T eps{};
+};
+
+// m_out = b1 * m + (1 - b1) * g;  v_out = b2 * v + ((1 - b2) * g) * g;
+// w_out = w - a * (m_out / (sqrt(v_out) / r + eps)).
+template <class T>
+void adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
+          std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out);
+
+// y + s * x, in two rounded operations.
+template <class T>
+void axpy(T s, std::span<const T> x, std::span<const T> y, std::span<T> out);
+
+// base^exponent in f64, by repeated squaring from the lowest bit of the exponent.
+double power(double base, std::uint64_t exponent);
+
+}  // namespace palinode::kernels

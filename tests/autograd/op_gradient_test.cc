@@ -1,0 +1,130 @@
+// Every row of the op table: its gradient against central differences in f64, its f32 form against
+// its f64 form.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "autograd/op_spec.h"
+#include "autograd/ops.h"
+#include "tensor/digest.h"
+#include "tensor/error.h"
+#include "tensor/ledger.h"
+
+namespace palinode {
+namespace {
+
+constexpr std::uint64_t kDraws = 20;
+
+// A ledger whose store holds a sample's inputs as parameters "0", "1", ...
+struct Parameters {
+  Ledger ledger;
+  const Store& store = ledger.open("inputs", Role::kIdentity);
+
+  explicit Parameters(const std::vector<Tensor>& inputs) {
+    Proposal proposal{.proposer = "test"};
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      proposal.writes.push_back({&store, std::to_string(i), inputs[i], true});
+    }
+    ledger.commit(proposal);
+  }
+};
+
+// sum(weights * op(inputs)): a scalar whose gradient exercises every entry of the backward.
+Var weighted(Tape& tape, const OpSpec& op, const Parameters& parameters, const Attrs& attrs) {
+  std::vector<Var> operands;
+  for (std::size_t i = 0; i < op.arity; ++i)
+    operands.push_back(tape.parameter(parameters.store, i));
+  const Var y = tape.apply(op, operands, attrs);
+  const Tensor weights = Rng(5).stream("weights").normal(y.shape(), y.value().dtype());
+  return sum(mul(y, tape.constant(weights)));
+}
+
+double value_at(const OpSpec& op, const Sample& sample) {
+  Tape tape;
+  return weighted(tape, op, Parameters(sample.inputs), sample.attrs).value().item();
+}
+
+Sample nudged(const Sample& sample, std::size_t input, std::size_t element, double by) {
+  Sample moved = sample;
+  const std::span<const double> old = sample.inputs[input].values<double>();
+  std::vector<double> values(old.begin(), old.end());
+  values[element] += by;
+  moved.inputs[input] = Tensor::from<double>(values, sample.inputs[input].shape());
+  return moved;
+}
+
+struct EveryOp : testing::TestWithParam<const OpSpec*> {
+  const OpSpec& op = *GetParam();
+  Rng draws = Rng(11).stream(op.name);
+};
+
+TEST_P(EveryOp, HasTheGradientOfItsFunction) {
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    const Sample sample = op.sample(draws.stream(draw));
+    ASSERT_EQ(sample.inputs.size(), op.arity);
+    const Parameters parameters(sample.inputs);
+    Tape tape;
+    const Gradients gradients = backward(weighted(tape, op, parameters, sample.attrs));
+    for (std::size_t k = 0; k < op.arity; ++k) {
+      const Tensor& gradient = gradients.at(parameters.store, std::to_string(k));
+      ASSERT_EQ(gradient.shape(), sample.inputs[k].shape());
+      for (std::size_t i = 0; i < gradient.elements(); ++i) {
+        const double x = sample.inputs[k].values<double>()[i];
+        const double h = 1e-6 * std::max(1.0, std::abs(x));
+        const double numeric =
+            (value_at(op, nudged(sample, k, i, h)) - value_at(op, nudged(sample, k, i, -h))) /
+            (2 * h);
+        const double exact = gradient.values<double>()[i];
+        // Truncation h^2 and rounding 1e-16 / h both stay far below this.
+        EXPECT_NEAR(exact, numeric, 2e-8 * std::max({1.0, std::abs(exact), 100 * std::abs(x)}))
+            << "input " << k << " element " << i << " draw " << draw;
+      }
+    }
+  }
+}
+
+TEST_P(EveryOp, InF32IsCloseToItselfInF64) {
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    Sample wide = op.sample(draws.stream(draw));
+    Sample narrow = wide;
+    for (std::size_t k = 0; k < op.arity; ++k) {
+      narrow.inputs[k] = wide.inputs[k].to(Dtype::kF32);
+      wide.inputs[k] = narrow.inputs[k].to(Dtype::kF64);  // the same numbers, exactly
+    }
+    if (!wide.attrs.weights.empty()) {
+      narrow.attrs.weights = wide.attrs.weights.to(Dtype::kF32);
+      wide.attrs.weights = narrow.attrs.weights.to(Dtype::kF64);
+    }
+    const Tensor y = op.forward(wide.inputs, wide.attrs),
+                 z = op.forward(narrow.inputs, narrow.attrs);
+    ASSERT_EQ(z.dtype(), Dtype::kF32);
+    for (std::size_t i = 0; i < y.elements(); ++i) {
+      const double want = y.values<double>()[i];
+      EXPECT_NEAR(z.values<float>()[i], want, 1e-5 * std::max(1.0, std::abs(want)));
+    }
+  }
+}
+
+TEST_P(EveryOp, ReadsStridedInputsLikeCompactOnes) {
+  const Sample sample = op.sample(draws.stream(0));
+  std::vector<Tensor> strided = sample.inputs;
+  for (Tensor& input : strided) {
+    if (input.shape().rank() == 2) input = input.transpose().compact().transpose();
+  }
+  const Tensor y = op.forward(sample.inputs, sample.attrs), z = op.forward(strided, sample.attrs);
+  EXPECT_EQ(xxh3(y), xxh3(z));
+}
+
+TEST_P(EveryOp, RefusesIntegers) {
+  Sample sample = op.sample(draws.stream(0));
+  for (Tensor& input : sample.inputs) input = Tensor::zeros(input.shape(), Dtype::kI32);
+  EXPECT_THROW(op.forward(sample.inputs, sample.attrs), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, EveryOp, testing::ValuesIn(op_table().begin(), op_table().end()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+}  // namespace
+}  // namespace palinode

@@ -1,0 +1,163 @@
+// Every row of the op table against its definition, written a second time with the standard library
+// in f64.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "autograd/op_spec.h"
+#include "autograd/ops.h"
+#include "tensor/error.h"
+#include "tests/support/message.h"
+
+namespace palinode {
+namespace {
+
+using Values = std::vector<double>;
+
+Values input(const Sample& sample, std::size_t k) {
+  const std::span<const double> values = sample.inputs[k].values<double>();
+  return {values.begin(), values.end()};
+}
+
+Values each(const Sample& sample, const std::function<double(double)>& f) {
+  Values y = input(sample, 0);
+  for (double& x : y) x = f(x);
+  return y;
+}
+
+Values product(const Sample& s, bool bias) {
+  const Values a = input(s, 0), b = input(s, 1);
+  const std::size_t m = s.inputs[0].shape()[0], k = s.inputs[0].shape()[1],
+                    n = s.inputs[1].shape()[1];
+  Values c(m * n);
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      for (std::size_t l = 0; l < k; ++l) c[i * n + j] += a[i * k + l] * b[l * n + j];
+      if (bias) c[i * n + j] += input(s, 2)[j];
+    }
+  }
+  return c;
+}
+
+Values log_softmax_of(const Sample& s) {
+  Values y = input(s, 0);
+  const std::size_t n = s.inputs[0].shape().last();
+  for (std::size_t i = 0; i < y.size(); i += n) {
+    double total = 0;
+    for (std::size_t j = 0; j < n; ++j) total += std::exp(y[i + j]);
+    for (std::size_t j = 0; j < n; ++j) y[i + j] -= std::log(total);
+  }
+  return y;
+}
+
+Values cross_entropy_of(const Sample& s) {
+  const Values l = log_softmax_of(s);
+  const std::size_t rows = s.inputs[0].shape()[0], n = s.inputs[0].shape()[1];
+  double total = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const double w = s.attrs.weights.empty() ? 1.0 : s.attrs.weights.values<double>()[i];
+    const auto label = static_cast<std::size_t>(s.attrs.labels.values<std::int32_t>()[i]);
+    total -= w * l[i * n + label];
+  }
+  return {total / static_cast<double>(rows)};
+}
+
+double gelu(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+const std::map<std::string, std::function<Values(const Sample&)>>& definitions() {
+  static const std::map<std::string, std::function<Values(const Sample&)>> kAll = {
+      {"add",
+       [](const Sample& s) {
+         Values y = input(s, 0);
+         for (std::size_t i = 0; i < y.size(); ++i) y[i] += input(s, 1)[i];
+         return y;
+       }},
+      {"mul",
+       [](const Sample& s) {
+         Values y = input(s, 0);
+         for (std::size_t i = 0; i < y.size(); ++i) y[i] *= input(s, 1)[i];
+         return y;
+       }},
+      {"scale",
+       [](const Sample& s) { return each(s, [&](double x) { return x * s.attrs.factor; }); }},
+      {"matmul", [](const Sample& s) { return product(s, false); }},
+      {"linear", [](const Sample& s) { return product(s, true); }},
+      {"relu", [](const Sample& s) { return each(s, [](double x) { return std::max(x, 0.0); }); }},
+      {"tanh", [](const Sample& s) { return each(s, [](double x) { return std::tanh(x); }); }},
+      {"gelu_tanh", [](const Sample& s) { return each(s, gelu); }},
+      {"exp", [](const Sample& s) { return each(s, [](double x) { return std::exp(x); }); }},
+      {"log", [](const Sample& s) { return each(s, [](double x) { return std::log(x); }); }},
+      {"sum",
+       [](const Sample& s) {
+         const Values x = input(s, 0);
+         return Values{std::accumulate(x.begin(), x.end(), 0.0)};
+       }},
+      {"mean",
+       [](const Sample& s) {
+         const Values x = input(s, 0);
+         return Values{std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size())};
+       }},
+      {"log_softmax", log_softmax_of},
+      {"cross_entropy", cross_entropy_of}};
+  return kAll;
+}
+
+struct OpValue : testing::TestWithParam<const OpSpec*> {};
+
+TEST_P(OpValue, IsThatOfItsDefinition) {
+  const OpSpec& op = *GetParam();
+  ASSERT_TRUE(definitions().contains(std::string(op.name))) << "no definition for " << op.name;
+  for (std::uint64_t draw = 0; draw < 20; ++draw) {
+    const Sample sample = op.sample(Rng(3).stream(op.name).stream(draw));
+    const Tensor y = op.forward(sample.inputs, sample.attrs);
+    const Values want = definitions().at(std::string(op.name))(sample);
+    ASSERT_EQ(y.elements(), want.size());
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      EXPECT_NEAR(y.values<double>()[i], want[i], 1e-13 * std::max(1.0, std::abs(want[i])));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, OpValue, testing::ValuesIn(op_table().begin(), op_table().end()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+Var constant(Tape& tape, const Shape& shape) {
+  return tape.constant(Tensor::zeros(shape, Dtype::kF32));
+}
+
+TEST(OpErrors, NameTheOpAndBothShapes) {
+  Tape tape;
+  EXPECT_MESSAGE(matmul(constant(tape, {2, 3}), constant(tape, {4, 5})), ShapeError,
+                 "matmul: inner sizes differ: f32 [2, 3], f32 [4, 5]");
+  EXPECT_MESSAGE(add(constant(tape, {2}), constant(tape, {3})), ShapeError,
+                 "add: operands differ in shape: f32 [2], f32 [3]");
+  EXPECT_MESSAGE(mean(constant(tape, {0})), ShapeError, "mean: the mean of nothing: f32 [0]");
+  EXPECT_MESSAGE(linear(constant(tape, {2, 3}), constant(tape, {3, 4}), constant(tape, {5})),
+                 ShapeError, "linear: sizes differ: f32 [2, 3], f32 [3, 4], f32 [5]");
+}
+
+TEST(OpErrors, NameTheTypes) {
+  Tape tape;
+  const Var wide = tape.constant(Tensor::zeros({2}, Dtype::kF64));
+  EXPECT_MESSAGE(mul(constant(tape, {2}), wide), DtypeError,
+                 "mul: operands differ in type: f32 [2] and f64 [2]");
+}
+
+TEST(OpErrors, NameTheLabelOutOfRange) {
+  Tape tape;
+  const Tensor labels = Tensor::full<std::int32_t>({2}, 3);
+  EXPECT_MESSAGE(cross_entropy(constant(tape, {2, 3}), labels), ShapeError,
+                 "cross_entropy: label 3 is not in [0, 3)");
+  EXPECT_MESSAGE(cross_entropy(constant(tape, {4, 3}), labels), ShapeError,
+                 "cross_entropy: labels are i32 [4], got i32 [2]");
+}
+
+}  // namespace
+}  // namespace palinode

@@ -1,0 +1,81 @@
+#include "autograd/tape.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "autograd/ops.h"
+#include "tensor/error.h"
+#include "tensor/ledger.h"
+#include "tests/support/message.h"
+
+namespace palinode {
+namespace {
+
+struct TapeTest : testing::Test {
+  Ledger ledger;
+  const Store& store = ledger.open("theta", Role::kIdentity);
+  TapeTest() {
+    ledger.commit({.proposer = "test",
+                   .writes = {{&store, "x", Tensor::full<double>({3}, 2.0), true},
+                              {&store, "unused", Tensor::full<double>({3}, 2.0), true}}});
+  }
+};
+
+TEST_F(TapeTest, AddsTheContributionsOfAValueUsedTwice) {
+  Tape tape;
+  const Var x = tape.parameter(store, "x");
+  const Gradients g = backward(sum(add(mul(x, x), x)));  // x^2 + x
+  EXPECT_EQ(g.at(store, "x").values<double>()[0], 5.0);
+}
+
+TEST_F(TapeTest, ReadsAParameterOnce) {
+  Tape tape;
+  tape.parameter(store, "x");
+  tape.parameter(store, "x");
+  EXPECT_EQ(tape.size(), 1U);
+}
+
+TEST_F(TapeTest, GivesNoGradientForWhatTheLossDoesNotUse) {
+  Tape tape;
+  tape.parameter(store, "unused");
+  const Gradients g = backward(sum(tape.parameter(store, "x")));
+  EXPECT_EQ(g.items().size(), 1U);
+  EXPECT_MESSAGE(g.at(store, "unused"), NameError,
+                 "gradients: the loss does not depend on theta/unused");
+}
+
+TEST_F(TapeTest, GivesNoGradientForAFrozenStore) {
+  ledger.freeze(store);
+  Tape tape;
+  EXPECT_TRUE(backward(sum(tape.parameter(store, "x"))).items().empty());
+}
+
+TEST_F(TapeTest, WalksADeepGraphWithoutRecursion) {
+  Tape tape;
+  Var x = tape.parameter(store, "x");
+  for (int i = 0; i < 100000; ++i) x = scale(x, 1.0);
+  EXPECT_EQ(backward(sum(x)).at(store, "x").values<double>()[0], 1.0);
+}
+
+TEST_F(TapeTest, RefusesALossThatIsNotANumber) {
+  Tape tape;
+  EXPECT_MESSAGE(backward(tape.parameter(store, "x")), ShapeError,
+                 "backward: the loss is one number, got f64 [3]");
+}
+
+TEST_F(TapeTest, RefusesOperandsOfAnotherTape) {
+  Tape tape, other;
+  EXPECT_MESSAGE(add(tape.parameter(store, "x"), other.parameter(store, "x")), NameError,
+                 "add: an operand belongs to another tape");
+}
+
+TEST_F(TapeTest, BackwardTwiceGivesTheSameBits) {
+  Tape tape;
+  const Var loss = sum(tanh(tape.parameter(store, "x")));
+  const Tensor first = backward(loss).at(store, "x"), second = backward(loss).at(store, "x");
+  EXPECT_EQ(xxh3(first), xxh3(second));
+}
+
+}  // namespace
+}  // namespace palinode

@@ -1,0 +1,226 @@
+// Whole runs: what the studies must show, and that nothing but the seed and the data changes their
+// bits.
+#include "experiments/suite.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tensor/error.h"
+#include "tensor/ledger_file.h"
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+#include "tests/support/bits.h"
+#include "tests/support/message.h"
+
+namespace palinode::experiments {
+namespace {
+
+SuiteConfig config_of(std::initializer_list<const char*> names, std::size_t seeds) {
+  SuiteConfig config;
+  for (const char* name : names) config.studies.push_back(&find_study(name));
+  config.seeds = seeds;
+  config.quiet = true;
+  return config;
+}
+
+// All studies on two seeds, run once.
+const SuiteResult& small() {
+  static const SuiteResult kResult = run_suite(config_of({"E0", "E1", "E3", "E4", "E5"}, 2));
+  return kResult;
+}
+
+TEST(Studies, UnloadIsExactOnEverySeedForEveryMechanism) {
+  std::size_t unloads = 0;
+  for (const Row& row : small().rows) {
+    if (row.rollback != "R17") continue;
+    ++unloads;
+    EXPECT_TRUE(row.logits_bit_equal);
+    EXPECT_EQ(row.words_changed, 0U);
+    EXPECT_EQ(row.kl_rec, 0);
+    EXPECT_EQ(row.js_rec, 0);
+    EXPECT_EQ(row.rf.value, 1);
+    EXPECT_GT(row.kl_adapt, 0);
+    EXPECT_EQ(row.theta_fingerprint_after, row.theta_fingerprint_before);
+  }
+  EXPECT_EQ(unloads, 2U * (2 + 3 + 3 + 1));
+}
+
+TEST(Studies, DoingNothingRecoversNothing) {
+  for (const Row& row : small().rows) {
+    if (row.rollback == "R0" && row.study != "E0") {
+      EXPECT_EQ(row.rf.value, 0);
+      EXPECT_EQ(row.rf.state, rbl::Recoverability::State::kValue);
+    }
+  }
+}
+
+TEST(Studies, FineTuningBackIsInBetweenAndLeavesEveryWordChanged) {
+  for (const Row& row : small().rows) {
+    if (row.rollback != "R6" || row.mechanism == "noise") continue;
+    EXPECT_GT(row.rf.value, 0.5);
+    EXPECT_LT(row.rf.value, 1);
+    EXPECT_GT(row.words_changed, row.words * 999 / 1000);
+  }
+}
+
+TEST(Studies, ASnapshotIsExactAndCostsTheWholeIdentity) {
+  for (const Row& row : small().rows) {
+    if (row.rollback != "R1") continue;
+    EXPECT_EQ(row.words_changed, 0U);
+    EXPECT_EQ(row.kl_rec, 0);
+    EXPECT_EQ(row.bytes_kept, row.bytes_snapshot);
+  }
+}
+
+TEST(Studies, EveryAdaptationReachesItsScore) {
+  for (const Row& row : small().rows) {
+    if (row.study != "E4" && row.study != "E5") continue;
+    EXPECT_GT(row.task_metric_adapt, 0.85) << row.study << " " << row.mechanism;
+    EXPECT_LT(row.task_metric_base, 0.2);
+    EXPECT_GT(row.identity_metric_base, 0.93);
+  }
+}
+
+TEST(Studies, PolicyGradientIsThereForBothLoci) {
+  std::size_t theta = 0, phi = 0;
+  for (const Row& row : small().rows) {
+    if (row.mechanism != "policy-gradient") continue;
+    (row.locus == "theta" ? theta : phi) += 1;
+  }
+  EXPECT_EQ(theta, 2U * 4);
+  EXPECT_EQ(phi, 2U * 2);
+}
+
+TEST(Studies, TheInstrumentsPassTheNull) { EXPECT_EQ(small().null_fault, ""); }
+
+TEST(NullTest, ConvictsAnInstrumentThatReadsAboveZeroOrMissesALeak) {
+  std::vector<Row> rows = small().rows;
+  rows[0].kl_adapt = 1e-300;
+  EXPECT_NE(null_fault(rows), "");
+  rows = small().rows;
+  for (Row& row : rows) {
+    if (row.mechanism == "planted-leak") row.kl_adapt = 0;
+  }
+  EXPECT_NE(null_fault(rows), "");
+}
+
+TEST(Claims, AreJudgedByTheData) {
+  const auto verdict = [](const SuiteResult& result, std::string_view id) {
+    for (const Claim& claim : result.claims) {
+      if (claim.id == id) return verdict_name(claim.verdict);
+    }
+    return std::string_view("missing");
+  };
+  EXPECT_EQ(small().claims.size(), 11U);
+  EXPECT_EQ(verdict(small(), "C1"), "supported");
+  EXPECT_EQ(verdict(small(), "C2"), "refuted");
+  EXPECT_EQ(verdict(small(), "C7"), "refuted");
+  EXPECT_EQ(verdict(small(), "C6"), "open");
+
+  // With one unload that left a bit behind, and with a rollback that recovers nothing, the verdicts
+  // turn.
+  std::vector<Row> rows = small().rows;
+  for (Row& row : rows) {
+    if (row.rollback == "R17") row.logits_bit_equal = false;
+    if (row.rollback != "R1") row.rf = rbl::recoverability(1, 1);
+  }
+  SuiteResult bent;
+  bent.groups = group_rows(rows);
+  bent.claims = judge_claims(bent.groups);
+  EXPECT_EQ(verdict(bent, "C1"), "refuted");
+  EXPECT_EQ(verdict(bent, "C11"), "refuted");
+  EXPECT_EQ(verdict(bent, "C2"), "open");
+  EXPECT_EQ(verdict(bent, "C7"), "open");
+}
+
+TEST(SameBits, WhateverTheThreadsAndTheInstructionSet) {
+  SuiteConfig config = config_of({"E1", "E3"}, 2);
+  std::map<std::string, std::string> want;
+  const auto digests = [&] {
+    std::map<std::string, std::string> all;
+    for (const auto& [study, check] : run_suite(config).digests) all[study] = check.computed;
+    return all;
+  };
+  const std::size_t before = threads();
+  for (const std::size_t count : {1U, 2U, 3U}) {
+    set_threads(count);
+    if (want.empty()) want = digests();
+    EXPECT_EQ(digests(), want) << count << " threads";
+  }
+  set_threads(before);
+  for_each_simd([&] { EXPECT_EQ(digests(), want) << simd_name(active_simd()); });
+  config.level = Ledger::Level::kOff;
+  EXPECT_EQ(digests(), want) << "ledger off";
+}
+
+TEST(Digest, DependsOnEveryFieldButTheWallTime) {
+  Row row = small().rows.back();
+  const std::string before = row_digest(row);
+  row.seconds += 1;
+  EXPECT_EQ(row_digest(row), before);
+  row.kl_rec += 1e-300;
+  EXPECT_NE(row_digest(row), before);
+}
+
+TEST(Files, AreWrittenWholeAndAgreeWithTheResult) {
+  SuiteConfig config = config_of({"E0", "E1"}, 1);
+  config.out = testing::TempDir() + "/palinode-files";
+  const SuiteResult result = run_suite(config);
+  write_results(config, result);
+  std::ifstream file(config.out + "/results.json");
+  const nlohmann::json json = nlohmann::json::parse(file);
+  EXPECT_EQ(json.at("schema"), 1);
+  EXPECT_EQ(json.at("rows").size(), result.rows.size());
+  EXPECT_EQ(json.at("claims").size(), 11U);
+  EXPECT_EQ(json.at("rows")[0].at("rf"), nullptr);
+  EXPECT_EQ(json.at("rows")[0].at("rf_state"), "undefined");
+  for (const char* field : {"study",
+                            "model",
+                            "data",
+                            "locus",
+                            "mechanism",
+                            "rollback",
+                            "seed",
+                            "kl_adapt",
+                            "js_adapt",
+                            "kl_rec",
+                            "js_rec",
+                            "rf",
+                            "rf_state",
+                            "ils_mean",
+                            "ils_flagged",
+                            "svar",
+                            "top1_changed",
+                            "logits_bit_equal",
+                            "words_changed",
+                            "theta_fingerprint_before",
+                            "theta_fingerprint_after",
+                            "phi_digest",
+                            "task_metric_base",
+                            "task_metric_adapt",
+                            "task_metric_rec",
+                            "bytes_kept",
+                            "bytes_snapshot",
+                            "bytes_behavior",
+                            "seconds",
+                            "digest"}) {
+    EXPECT_TRUE(json.at("rows")[0].contains(field)) << field;
+  }
+  EXPECT_TRUE(verify_ledger(config.out + "/ledger.jsonl").intact);
+  for (const char* name : {"results.csv", "certificate.json", "report.html"}) {
+    EXPECT_GT(std::filesystem::file_size(config.out + "/" + name), 100U) << name;
+  }
+  EXPECT_FALSE(std::filesystem::exists(config.out + "/results.json.partial"));
+  std::filesystem::remove_all(config.out);
+}
+
+TEST(Files, ThatCannotBeWrittenAreNamed) {
+  EXPECT_MESSAGE(write_file("/nonexistent/x.json", "{}"), EnvironmentError,
+                 "cannot write /nonexistent/x.json: No such file or directory");
+}
+
+}  // namespace
+}  // namespace palinode::experiments

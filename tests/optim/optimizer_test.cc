@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "autograd/ops.h"
+#include "optim/adam.h"
+#include "optim/sgd.h"
+#include "tensor/error.h"
+#include "tests/support/message.h"
+
+namespace palinode::optim {
+namespace {
+
+struct OptimizerTest : testing::Test {
+  Ledger ledger;
+  const Store& theta = ledger.open("theta", Role::kIdentity);
+  const Store& state = ledger.open("state", Role::kOptimizer);
+  OptimizerTest() {
+    ledger.commit(
+        {.proposer = "test", .writes = {{&theta, "w", Tensor::full<double>({2}, 3.0), true}}});
+  }
+  double w() const { return theta.at("w").values<double>()[0]; }
+
+  // Gradients of sum(w * w): 2 w.
+  Gradients gradients() const {
+    Tape tape;
+    const Var x = tape.parameter(theta, "w");
+    return backward(sum(mul(x, x)));
+  }
+};
+
+TEST_F(OptimizerTest, SgdTakesTheStepOfItsFormula) {
+  const Sgd sgd(state, theta, {.lr = 0.1});
+  ledger.commit(sgd.propose(gradients()));
+  EXPECT_DOUBLE_EQ(w(), 3 - 0.1 * 6);
+}
+
+TEST_F(OptimizerTest, MomentumAccumulates) {
+  const Sgd sgd(state, theta, {.lr = 0.1, .momentum = 0.9});
+  ledger.commit(sgd.propose(gradients()));  // v = 6, w = 2.4
+  ledger.commit(sgd.propose(gradients()));  // v = 0.9 * 6 + 4.8
+  EXPECT_NEAR(w(), 2.4 - 0.1 * (0.9 * 6 + 4.8), 1e-15);
+}
+
+TEST_F(OptimizerTest, AdamFollowsKingmaAndBa) {
+  const Adam adam(state, theta, {.lr = 0.01});
+  double x = 3, m = 0, v = 0;
+  for (int t = 1; t <= 10; ++t) {
+    ledger.commit(adam.propose(gradients()));
+    const double g = 2 * x;
+    m = 0.9 * m + 0.1 * g;
+    v = 0.999 * v + 0.001 * g * g;
+    x -= 0.01 * (m / (1 - std::pow(0.9, t))) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
+    EXPECT_NEAR(w(), x, 1e-13) << "step " << t;
+  }
+}
+
+TEST_F(OptimizerTest, ProposingWritesNothing) {
+  const Adam adam(state, theta, {});
+  const Sha256Digest before = fingerprint(theta);
+  (void)adam.propose(gradients());
+  EXPECT_EQ(fingerprint(theta), before);
+  EXPECT_TRUE(state.entries().empty());
+}
+
+TEST_F(OptimizerTest, ARefusedStepLeavesMomentsAndCounterAlone) {
+  const Adam adam(state, theta, {});
+  ledger.commit(adam.propose(gradients()));
+  const Sha256Digest weights = fingerprint(theta), moments = fingerprint(state);
+  Proposal bad = adam.propose(gradients());
+  bad.writes.back().value = Tensor::full<double>({2}, std::numeric_limits<double>::quiet_NaN());
+  EXPECT_THROW(ledger.commit(bad), NonFiniteError);
+  EXPECT_EQ(fingerprint(theta), weights);
+  EXPECT_EQ(fingerprint(state), moments);
+}
+
+TEST_F(OptimizerTest, CannotBeBuiltOverAFrozenStore) {
+  ledger.freeze(theta);
+  EXPECT_MESSAGE(Adam(state, theta, {}), FrozenError,
+                 "adam: theta is frozen since write 2; an optimizer cannot be built over it");
+  EXPECT_THROW(Sgd(state, theta, {}), FrozenError);
+}
+
+TEST_F(OptimizerTest, BuiltBeforeTheFreezeStillCannotWrite) {
+  const Adam adam(state, theta, {});
+  const Gradients g = gradients();
+  ledger.freeze(theta);
+  EXPECT_THROW(ledger.commit(adam.propose(g)), FrozenError);
+  EXPECT_TRUE(state.entries().empty());
+}
+
+TEST_F(OptimizerTest, NeedsAStateStoreOfItsOwnRole) {
+  EXPECT_MESSAGE(
+      Sgd(theta, theta, {}), NameError,
+      "sgd: its state needs a store with the role optimizer, theta has the role identity");
+}
+
+TEST_F(OptimizerTest, NamesTheParameterWithoutAGradient) {
+  ledger.commit(
+      {.proposer = "test", .writes = {{&theta, "extra", Tensor::full<double>({2}, 1.0), true}}});
+  EXPECT_MESSAGE(Sgd(state, theta, {}).propose(gradients()), NameError,
+                 "sgd: no gradient for theta/extra");
+}
+
+}  // namespace
+}  // namespace palinode::optim

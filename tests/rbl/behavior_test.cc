@@ -1,0 +1,155 @@
+#include <gtest/gtest.h>
+
+#include "autograd/ops.h"
+#include "nn/mlp.h"
+#include "optim/adam.h"
+#include "rbl/attach.h"
+#include "rbl/certificate.h"
+#include "rbl/rollback.h"
+#include "tensor/error.h"
+#include "tests/support/message.h"
+
+namespace palinode::rbl {
+namespace {
+
+// A small frozen identity and a LoRA over both of its layers.
+struct BehaviorTest : testing::Test {
+  Ledger ledger;
+  const Store& theta = ledger.open("theta", Role::kIdentity);
+  const Store& phi = ledger.open("phi", Role::kBehavior);
+  nn::Mlp model{theta, {.sizes = {6, 8, 4}}};
+  Tensor x = Rng(1).stream("x").normal({16, 6}, Dtype::kF32);
+  Tensor labels = Tensor::full<std::int32_t>({16}, 2);
+
+  BehaviorTest() {
+    ledger.commit(model.init(Rng(1).stream("init")));
+    ledger.freeze(theta);
+  }
+  Lora lora() {
+    Lora unit(phi, theta, {.sites = {"layer.0", "layer.1"}, .rank = 2, .alpha = 4});
+    ledger.commit(unit.init(Rng(1).stream("lora")));
+    return unit;
+  }
+  Gradients gradients(const nn::Model& function) const {
+    Tape tape;
+    nn::Run run(tape);
+    return backward(cross_entropy(function.forward(run, tape.constant(x)), labels));
+  }
+  void train(const nn::Model& function, int steps) {
+    const optim::Adam adam(ledger.open("adam.phi", Role::kOptimizer), phi, {.lr = 0.05});
+    for (int i = 0; i < steps; ++i) ledger.commit(adam.propose(gradients(function)));
+  }
+};
+
+TEST_F(BehaviorTest, AFreshLoraChangesNoBit) {
+  const Attached function = attach(model, lora());
+  EXPECT_TRUE(same_bits(nn::evaluate(function, x), nn::evaluate(model, x)));
+}
+
+TEST_F(BehaviorTest, ATrainedLoraChangesTheFunctionAndNotTheIdentity) {
+  const Observation before = observe(model, theta, x);
+  const Attached function = attach(model, lora());
+  train(function, 20);
+  const Observation during = observe(function, theta, x);
+  EXPECT_GT(kl_divergence(before.log_p, during.log_p).mean, 0.1);
+  EXPECT_EQ(before.fingerprint, during.fingerprint);
+}
+
+TEST_F(BehaviorTest, LoraComputesItsFormula) {
+  const Attached function = attach(model, lora());
+  train(function, 5);
+  Tape tape;
+  const auto read = [&](const Store& store, const char* name) {
+    return tape.parameter(store, name);
+  };
+  const Var input = tape.constant(x);
+  const auto layer = [&](Var in, const std::string& site) {
+    const Var plain =
+        linear(in, read(theta, (site + ".weight").c_str()), read(theta, (site + ".bias").c_str()));
+    const Var low = matmul(in, read(phi, (site + ".lora_A").c_str()));
+    return add(plain, scale(matmul(low, read(phi, (site + ".lora_B").c_str())), 4.0 / 2.0));
+  };
+  const Var want = layer(tanh(layer(input, "layer.0")), "layer.1");
+  EXPECT_TRUE(same_bits(nn::evaluate(function, x), want.value()));
+}
+
+TEST_F(BehaviorTest, UnloadRestoresEveryOutputBit) {
+  const Observation before = observe(model, theta, x);
+  Attached function = attach(model, lora());
+  train(function, 20);
+  const Observation during = observe(function, theta, x);
+  const Lora back = detach(std::move(function));
+  EXPECT_EQ(&back.phi(), &phi);
+  const Certificate certificate = certify(before, during, observe(model, theta, x));
+  EXPECT_TRUE(certificate.exact()) << to_text(certificate);
+  EXPECT_GT(certificate.kl_during, 0);
+  EXPECT_EQ(certificate.kl_after, 0);
+  EXPECT_EQ(certificate.js_after, 0);
+}
+
+TEST_F(BehaviorTest, ACertificateOfAnIncompleteUnloadIsNotExact) {
+  const Observation before = observe(model, theta, x);
+  const Attached function = attach(model, lora());
+  train(function, 1);
+  const Observation during = observe(function, theta, x);
+  EXPECT_FALSE(certify(before, during, during).exact());
+}
+
+TEST_F(BehaviorTest, ThePlainModelRunsNotOneOperationMore) {
+  Tape plain;
+  nn::Run run(plain);
+  model.forward(run, plain.constant(x));
+  const std::size_t operations = plain.size();
+  { const Attached function = attach(model, lora()); }
+  Tape again;
+  nn::Run second(again);
+  model.forward(second, again.constant(x));
+  EXPECT_EQ(again.size(), operations);
+  EXPECT_EQ(operations, 1U + 4 + 3);  // the input, four parameters, linear tanh linear
+}
+
+TEST_F(BehaviorTest, OnlyPhiTakesGradients) {
+  const Gradients found = gradients(attach(model, lora()));
+  EXPECT_EQ(found.items().size(), phi.entries().size());
+  for (const Gradients::Item& item : found.items()) EXPECT_EQ(item.store, &phi);
+}
+
+TEST_F(BehaviorTest, TrainingASecondBehaviorAfterUnloadingOneIsTrainingItFresh) {
+  const auto train_fresh = [&](Ledger& own) {
+    const Store& second = own.open("phi", Role::kBehavior);
+    const Lora unit(second, theta, {.sites = {"layer.0"}, .rank = 2, .alpha = 4});
+    own.commit(unit.init(Rng(2).stream("lora")));
+    const Attached function = attach(model, unit);
+    const optim::Adam adam(own.open("adam", Role::kOptimizer), second, {.lr = 0.05});
+    for (int i = 0; i < 10; ++i) own.commit(adam.propose(gradients(function)));
+    return fingerprint(second);
+  };
+  Ledger before, after;
+  const Sha256Digest fresh = train_fresh(before);
+  Attached first = attach(model, lora());
+  train(first, 20);
+  detach(std::move(first));
+  EXPECT_EQ(train_fresh(after), fresh);
+}
+
+TEST_F(BehaviorTest, LoraRefusesASiteTheIdentityLacks) {
+  EXPECT_MESSAGE(Lora(phi, theta, {.sites = {"layer.7"}}), NameError,
+                 "store theta: no parameter named layer.7.weight");
+}
+
+TEST_F(BehaviorTest, LoraRefusesAStoreOfAnotherRoleAndRankZero) {
+  EXPECT_MESSAGE(Lora(theta, theta, {.sites = {"layer.0"}}), NameError,
+                 "lora: phi needs a store with the role behavior, theta has the role identity");
+  EXPECT_MESSAGE(Lora(phi, theta, {.sites = {"layer.0"}, .rank = 0}), ShapeError,
+                 "lora: the rank is at least 1, got 0");
+}
+
+TEST_F(BehaviorTest, NoRollbackCanWriteTheFrozenIdentity) {
+  Subject subject(ledger, theta, model);
+  const auto copy = snapshot();
+  copy->before(theta);
+  EXPECT_THROW(copy->undo(subject), FrozenError);
+}
+
+}  // namespace
+}  // namespace palinode::rbl

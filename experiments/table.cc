@@ -23,14 +23,17 @@ std::string figure(double x) {
                                                    : fmt::format("{:.2e}", x);
 }
 
-std::string recoverability_text(const Group& group) {
-  if (!group.rf) return std::string(rbl::state_name(group.rf_state));
-  const Summary& rf = *group.rf;
+// A figure with its interval; one that is 1 but for rounding as what is missing to 1.
+std::string interval_text(const Summary& rf) {
   if (rf.lo == rf.hi) return fmt::format("{:g}", rf.mean);
   const bool near_one = rf.lo > 0.999 && rf.hi <= 1;
   if (near_one) return fmt::format("1 - {:.1e}", 1 - rf.mean);
   return std::abs(rf.mean) < 100 ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", rf.mean, rf.lo, rf.hi)
                                  : fmt::format("{:.0f} [{:.0f}, {:.0f}]", rf.mean, rf.lo, rf.hi);
+}
+
+std::string recoverability_text(const Group& group) {
+  return group.rf ? interval_text(*group.rf) : std::string(rbl::state_name(group.rf_state));
 }
 
 std::string share_text(double share) {
@@ -55,8 +58,10 @@ std::string claim_line(const Claim& claim, bool color) {
                                                                      : "33";
   std::string figure_text = claim.rule;
   if (claim.figure) {
-    figure_text = fmt::format("{} = {:.4g}", claim.figure_is, *claim.figure);
-    if (claim.lo) figure_text += fmt::format(" [{:.4g}, {:.4g}]", *claim.lo, *claim.hi);
+    const double figure = *claim.figure;
+    figure_text = fmt::format(
+        "{}: {}", claim.figure_is,
+        interval_text({figure, figure, claim.lo.value_or(figure), claim.hi.value_or(figure)}));
   }
   return fmt::format("{:<4} {} {}\n               {}\n", claim.id,
                      paint(fmt::format("{:<9}", verdict_name(claim.verdict)), code, color),

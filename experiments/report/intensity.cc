@@ -83,12 +83,12 @@ Json intensity_layers(const Json& x, const Json& y, bool bounded) {
   const Json span = with(line, {{"y", with(y, {{"field", "lo"}})}, {"y2", {{"field", "hi"}}}});
   const Json dot = with(line, {{"tooltip", tooltip({"what", "mean", "interval", "seeds"})}});
   Json layers = Json::array();
-  if (bounded) push_bound(layers, y);
   layers.push_back({{"mark", {{"type", "area"}, {"opacity", 0.18}}}, {"encoding", span}});
   layers.push_back({{"mark", {{"type", "rule"}, {"strokeWidth", 1.5}}}, {"encoding", span}});
   layers.push_back({{"mark", {{"type", "line"}, {"strokeWidth", 2}}}, {"encoding", line}});
   layers.push_back(
       {{"mark", {{"type", "point"}, {"filled", true}, {"size", 56}}}, {"encoding", dot}});
+  if (bounded) push_bound(layers, y);
   return layers;
 }
 

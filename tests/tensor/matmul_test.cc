@@ -1,0 +1,152 @@
+#include "tensor/kernels/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "tensor/parallel.h"
+#include "tests/support/bits.h"
+#include "tests/support/oracle.h"
+
+namespace palinode::kernels {
+namespace {
+
+enum class Data { kRandom, kHostile, kWithNan };
+
+template <class T>
+std::vector<T> make(Data data, std::size_t n, std::uint64_t seed) {
+  if (data == Data::kRandom) return oracle::random_values<T>(n, seed);
+  return oracle::hostile_values<T>(n, seed, data == Data::kWithNan);
+}
+
+// A rows x cols view, `offset` into `data`, with `gap` unused values after each value or line.
+template <class T>
+MatrixView<T> view(const std::vector<T>& data, std::size_t rows, std::size_t cols, bool transposed,
+                   std::size_t gap, std::size_t offset) {
+  const std::size_t line = (transposed ? rows : cols) + gap;
+  return {std::span<const T>(data).subspan(offset), rows, cols, transposed ? 1 : line,
+          transposed ? line : 1};
+}
+
+template <class T>
+class MatMul : public testing::Test {
+ protected:
+  // The kernel on every SIMD target against the oracle.
+  static void check(const MatrixView<T>& a, const MatrixView<T>& b, std::span<const T> bias) {
+    const std::vector<T> want = oracle::matmul<T>(
+        a.rows, b.cols, a.cols,
+        [&](std::size_t i, std::size_t k) { return a.data[i * a.row_stride + k * a.col_stride]; },
+        [&](std::size_t k, std::size_t j) { return b.data[k * b.row_stride + j * b.col_stride]; },
+        bias);
+    SCOPED_TRACE(testing::Message() << a.rows << " x " << b.cols << " x " << a.cols);
+    for_each_simd([&] {
+      std::vector<T> c(want.size() + 1);
+      matmul(a, b, bias, std::span<T>(c).subspan(1));
+      EXPECT_SAME_BITS(std::span<const T>(c).subspan(1), std::span<const T>(want));
+    });
+  }
+
+  static void check_shape(std::size_t m, std::size_t n, std::size_t k, Data data) {
+    const std::size_t gap = (m + n + k) % 3;
+    for (const bool a_transposed : {false, true}) {
+      for (const bool b_transposed : {false, true}) {
+        const auto a = make<T>(data, (m + gap) * (k + gap) + m + k + 1, m);
+        const auto b = make<T>(data, (k + gap) * (n + gap) + n + k + 1, n);
+        const auto bias = make<T>(data, n, k);
+        check(view(a, m, k, a_transposed, gap, 1), view(b, k, n, b_transposed, gap, 1),
+              m % 2 == 0 ? std::span<const T>(bias) : std::span<const T>());
+      }
+    }
+  }
+};
+
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(MatMul, Types);
+
+TYPED_TEST(MatMul, BlocksOf256AreSummedInOrder) {
+  for (const std::size_t k : {0, 1, 2, 255, 256, 257, 512, 513}) {
+    this->check_shape(7, 19, k, Data::kRandom);
+    this->check_shape(14, 67, k, Data::kHostile);
+  }
+}
+
+TYPED_TEST(MatMul, EveryNumberOfRowsGivesTheChain) {
+  for (const std::size_t m : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 143, 145}) {
+    this->check_shape(m, 33, 17, Data::kRandom);
+    this->check_shape(m, 70, 5, Data::kHostile);
+  }
+}
+
+TYPED_TEST(MatMul, EveryNumberOfColumnsGivesTheChain) {
+  for (const std::size_t n : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1025}) {
+    this->check_shape(3, n, 11, Data::kRandom);
+    this->check_shape(26, n, 6, Data::kHostile);
+  }
+}
+
+TYPED_TEST(MatMul, NanAndInfinityPass) { this->check_shape(27, 71, 300, Data::kWithNan); }
+
+TYPED_TEST(MatMul, EmptyExtentsGiveEmptyProducts) {
+  this->check_shape(0, 5, 3, Data::kRandom);
+  this->check_shape(5, 0, 3, Data::kRandom);
+}
+
+TYPED_TEST(MatMul, StridesInBothDirectionsAreFollowed) {
+  using T = TypeParam;
+  const auto a = oracle::random_values<T>(3 * 40 * 300, 1);
+  const auto b = oracle::random_values<T>(2 * 300 * 50, 2);
+  this->check({a, 40, 300, 900, 3}, {b, 300, 50, 100, 2}, {});
+}
+
+TYPED_TEST(MatMul, OneRowStandsForAllWithStrideZero) {
+  using T = TypeParam;
+  const auto a = oracle::random_values<T>(30, 1);
+  const auto b = oracle::random_values<T>(50, 2);
+  this->check({a, 20, 30, 0, 1}, {b, 30, 50, 0, 1}, {});
+}
+
+TYPED_TEST(MatMul, ARowDoesNotDependOnTheBatch) {
+  using T = TypeParam;
+  const std::size_t k = 300;
+  const std::size_t n = 70;
+  const auto a = oracle::hostile_values<T>(40 * k, 1);
+  const auto b = oracle::random_values<T>(k * n, 2);
+  std::vector<T> all(40 * n);
+  matmul<T>({a, 40, k, k, 1}, {b, k, n, n, 1}, {}, all);
+  for (const std::size_t m : {1, 2, 5, 6, 7, 13}) {
+    std::vector<T> few(m * n);
+    matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, few);
+    EXPECT_SAME_BITS(std::span<const T>(few), std::span<const T>(all).first(m * n));
+  }
+}
+
+TYPED_TEST(MatMul, ThreadsDoNotChangeABit) {
+  using T = TypeParam;
+  const std::size_t before = threads();
+  const std::size_t shapes[][3] = {{301, 130, 300}, {61, 1400, 257}, {5, 3001, 513}};
+  for (const auto& [m, n, k] : shapes) {
+    const auto a = oracle::random_values<T>(m * k, 1);
+    const auto b = oracle::random_values<T>(k * n, 2);
+    std::vector<T> one(m * n);
+    set_threads(1);
+    matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, one);
+    for (const std::size_t used : {2, 3}) {
+      set_threads(used);
+      std::vector<T> c(m * n);
+      matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, c);
+      EXPECT_SAME_BITS(std::span<const T>(c), std::span<const T>(one));
+    }
+  }
+  set_threads(before);
+}
+
+TEST(MatMulDeathTest, InnerExtentsThatDifferAreABrokenInvariant) {
+  const std::vector<float> x(12);
+  std::vector<float> c(9);
+  EXPECT_DEATH(matmul<float>({x, 3, 4, 4, 1}, {x, 3, 3, 3, 1}, {}, c), "broken invariant");
+}
+
+}  // namespace
+}  // namespace palinode::kernels

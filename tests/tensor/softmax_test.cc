@@ -1,0 +1,186 @@
+#include "tensor/kernels/softmax.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "tensor/parallel.h"
+#include "tests/support/bits.h"
+#include "tests/support/oracle.h"
+
+namespace palinode::kernels {
+namespace {
+
+// What section 6 names for one row.
+template <class T>
+struct Row {
+  explicit Row(std::span<const T> x) {
+    const T m = oracle::max(x);
+    for (const T value : x) {
+      d.push_back(value - m);
+      e.push_back(oracle::exp(d.back()));
+    }
+    s = oracle::sum(std::span<const T>(e));
+    log_s = oracle::log(s);
+  }
+
+  std::vector<T> d, e;
+  T s = 0;
+  T log_s = 0;
+};
+
+template <class T>
+struct Problem {
+  Problem(std::size_t rows_, std::size_t cols_, bool hostile) : rows(rows_), cols(cols_) {
+    x = oracle::random_values<T>(rows * cols, cols);
+    for (T& value : x) value *= 5;
+    if (hostile) x = oracle::hostile_values<T>(rows * cols, cols, true);
+    g = oracle::random_values<T>(rows * cols, cols + 1);
+    r = oracle::random_values<T>(rows, cols + 2);
+    for (std::size_t i = 0; i < rows; ++i)
+      labels.push_back(static_cast<std::int32_t>(i * 7 % cols));
+  }
+
+  // value(row, i, j) for every place, row-major.
+  template <class Value>
+  std::vector<T> each(const Value& value) const {
+    std::vector<T> out;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const Row<T> row(std::span<const T>(x).subspan(i * cols, cols));
+      for (std::size_t j = 0; j < cols; ++j) out.push_back(value(row, i, j));
+    }
+    return out;
+  }
+
+  std::size_t rows, cols;
+  std::vector<T> x, g, r;
+  std::vector<std::int32_t> labels;
+};
+
+template <class T>
+std::vector<Problem<T>> problems() {
+  std::vector<Problem<T>> all;
+  for (const std::size_t cols : {1, 2, 7, 10, 17, 64, 65, 131}) {
+    all.emplace_back(9, cols, false);
+    all.emplace_back(9, cols, true);
+  }
+  all.emplace_back(2, 4097, false);
+  all.emplace_back(1, 3 * 4096 + 5, false);
+  return all;
+}
+
+template <class T>
+class Softmax : public testing::Test {};
+
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(Softmax, Types);
+
+TYPED_TEST(Softmax, IsExpOverSum) {
+  using T = TypeParam;
+  for (const auto& q : problems<T>()) {
+    const auto want =
+        q.each([](const Row<T>& row, std::size_t, std::size_t j) { return row.e[j] / row.s; });
+    for_each_simd([&] {
+      std::vector<T> out(q.x.size());
+      softmax<T>(q.x, q.rows, q.cols, out);
+      EXPECT_SAME_BITS(out, want) << q.cols;
+    });
+  }
+}
+
+TYPED_TEST(Softmax, LogSoftmaxSubtractsTheLogOfTheSum) {
+  using T = TypeParam;
+  for (const auto& q : problems<T>()) {
+    const auto want =
+        q.each([](const Row<T>& row, std::size_t, std::size_t j) { return row.d[j] - row.log_s; });
+    for_each_simd([&] {
+      std::vector<T> out(q.x.size());
+      log_softmax<T>(q.x, q.rows, q.cols, out);
+      EXPECT_SAME_BITS(out, want) << q.cols;
+    });
+  }
+}
+
+TYPED_TEST(Softmax, LogSoftmaxGradUsesTheSumOfG) {
+  using T = TypeParam;
+  for (const auto& q : problems<T>()) {
+    std::vector<T> l(q.x.size());
+    log_softmax<T>(q.x, q.rows, q.cols, l);
+    std::vector<T> want(l.size());
+    for (std::size_t i = 0; i < l.size(); ++i) {
+      const auto row = std::span<const T>(q.g).subspan(i / q.cols * q.cols, q.cols);
+      want[i] = q.g[i] - oracle::exp(l[i]) * oracle::sum(row);
+    }
+    for_each_simd([&] {
+      std::vector<T> out(l.size());
+      log_softmax_grad<T>(q.g, l, q.rows, q.cols, out);
+      EXPECT_SAME_BITS(out, want) << q.cols;
+    });
+  }
+}
+
+TYPED_TEST(Softmax, CrossEntropyOfARowIsLogSumMinusTheLabelsLogit) {
+  using T = TypeParam;
+  for (const auto& q : problems<T>()) {
+    std::vector<T> want;
+    for (std::size_t i = 0; i < q.rows; ++i) {
+      const Row<T> row(std::span<const T>(q.x).subspan(i * q.cols, q.cols));
+      want.push_back(row.log_s - row.d[static_cast<std::size_t>(q.labels[i])]);
+    }
+    for_each_simd([&] {
+      std::vector<T> out(q.rows);
+      cross_entropy_rows<T>(q.x, q.rows, q.cols, q.labels, out);
+      EXPECT_SAME_BITS(out, want) << q.cols;
+    });
+  }
+}
+
+TYPED_TEST(Softmax, CrossEntropyGradIsSoftmaxMinusTheLabel) {
+  using T = TypeParam;
+  for (const auto& q : problems<T>()) {
+    const auto want = q.each([&](const Row<T>& row, std::size_t i, std::size_t j) {
+      const T hit = static_cast<std::size_t>(q.labels[i]) == j ? T{1} : T{0};
+      return (row.e[j] / row.s - hit) * q.r[i];
+    });
+    for_each_simd([&] {
+      std::vector<T> out(q.x.size());
+      cross_entropy_grad<T>(q.x, q.rows, q.cols, q.labels, q.r, out);
+      EXPECT_SAME_BITS(out, want) << q.cols;
+    });
+  }
+}
+
+TYPED_TEST(Softmax, NoRowsGiveNothing) {
+  using T = TypeParam;
+  EXPECT_NO_FATAL_FAILURE(softmax<T>({}, 0, 10, {}));
+}
+
+TYPED_TEST(Softmax, ThreadsDoNotChangeABit) {
+  using T = TypeParam;
+  const std::size_t before = threads();
+  const Problem<T> q(2001, 10, false);
+  std::vector<T> one(q.x.size());
+  set_threads(1);
+  softmax<T>(q.x, q.rows, q.cols, one);
+  for (const std::size_t used : {2, 3}) {
+    set_threads(used);
+    std::vector<T> out(q.x.size());
+    softmax<T>(q.x, q.rows, q.cols, out);
+    EXPECT_SAME_BITS(out, one);
+  }
+  set_threads(before);
+}
+
+TEST(SoftmaxDeathTest, ALabelOutsideTheClassesIsABrokenInvariant) {
+  const std::vector<float> x(3);
+  const std::int32_t labels[] = {3};
+  float losses[1];
+  EXPECT_DEATH(cross_entropy_rows<float>(x, 1, 3, labels, losses), "broken invariant");
+}
+
+}  // namespace
+}  // namespace palinode::kernels

@@ -88,6 +88,7 @@ Claim never_recovers(Groups groups) {
   Claim claim{"C2", "after weight mutation RF is 0, whatever the rollback",
               "refuted by a rollback that keeps less than a snapshot and whose RF interval lies "
               "above 0"};
+  claim.needs_all_studies = true;
   if (const Group* best = best_without_snapshot(groups)) {
     set_figure(claim, *best->rf, describe(*best), best->first().study);
     if (best->rf->lo > 0) claim.verdict = Verdict::kRefuted;
@@ -133,6 +134,7 @@ Claim js_saturates(Groups groups) {
 
 Claim bounded_rf(Groups groups) {
   Claim claim{"C7", "RF lies in [0, 1]", "refuted by one run outside; otherwise open"};
+  claim.needs_all_studies = true;
   for (const Group& group : groups) {
     if (!group.rf) continue;
     for (const Row* row : group.rows) {
@@ -151,6 +153,7 @@ Claim no_inverse(Groups groups) {
       "C8", "no deterministic inverse of a mutation exists without a snapshot",
       "refuted, for the function, by a rollback that keeps less than a snapshot and whose RF "
       "interval lies above 0.99"};
+  claim.needs_all_studies = true;
   if (const Group* best = best_without_snapshot(groups)) {
     set_figure(claim, *best->rf, describe(*best), best->first().study);
     if (best->rf->lo > 0.99) claim.verdict = Verdict::kRefuted;
@@ -163,6 +166,7 @@ Claim policy_gradient_like_fine_tuning(Groups groups) {
       "C9", "policy gradient entangles theta as fine-tuning does",
       "ln of KL after policy gradient over KL after Adam, paired by seed, at the same score: "
       "supported if its interval lies within ln 1.25 of 0, refuted if outside, else open"};
+  claim.needs_all_studies = true;
   const auto policy = select(groups, {.study = "E5", .locus = "theta", .rollback = "R0"});
   const auto adam =
       select(groups, {.study = "E4", .locus = "theta", .mechanism = "adam", .rollback = "R0"});
@@ -185,6 +189,7 @@ Claim any_optimizer(Groups groups) {
       "C11", "reversibility does not depend on the optimizer",
       "supported, for phi, if after SGD, momentum, Adam and policy gradient every unload of "
       "E4 and E5 is exact; refuted if not"};
+  claim.needs_all_studies = true;
   auto unloads = select(groups, {.study = "E4", .locus = "phi", .rollback = "R17"});
   const auto policy = select(groups, {.study = "E5", .locus = "phi", .rollback = "R17"});
   if (unloads.size() < 3 || policy.empty()) return claim;

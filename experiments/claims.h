@@ -20,7 +20,8 @@ struct Claim {
   Verdict verdict = Verdict::kOpen;
   std::optional<double> figure = {}, lo = {}, hi = {};
   std::string figure_is = {};  // what the figure is
-  std::string study = {};      // empty: no study of this run bears on it
+  bool needs_all_studies = false;
+  std::string study = {};  // the figure's; empty: no study of this run bears on it
 };
 
 std::string_view verdict_name(Verdict verdict);  // "supported", "refuted", "open"

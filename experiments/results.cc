@@ -116,8 +116,10 @@ std::string csv_field(const ordered_json& value) {
 
 class Descriptor {
  public:
-  Descriptor(const std::string& path, int flags) : fd_(::open(path.c_str(), flags, 0644)) {
-    if (fd_ < 0) cannot_write(path);
+  // `named` is the file that the user asked for, for the message.
+  Descriptor(const std::string& path, int flags, const std::string& named)
+      : fd_(::open(path.c_str(), flags, 0644)) {
+    if (fd_ < 0) cannot_write(named);
   }
   ~Descriptor() { ::close(fd_); }
   Descriptor(const Descriptor&) = delete;
@@ -208,7 +210,7 @@ std::string rows_csv(std::span<const Row> rows) {
 void write_file(const std::string& path, std::string_view content) {
   const std::string temporary = path + ".partial";
   {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
+    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, path);
     for (std::string_view rest = content; !rest.empty();) {
       const ssize_t written = ::write(file.get(), rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
@@ -219,7 +221,7 @@ void write_file(const std::string& path, std::string_view content) {
   }
   if (std::rename(temporary.c_str(), path.c_str()) != 0) cannot_write(path);
   const std::string folder = std::filesystem::absolute(path).parent_path().string();
-  const Descriptor directory(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const Descriptor directory(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, path);
   if (::fsync(directory.get()) != 0) cannot_write(path);
 }
 

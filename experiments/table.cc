@@ -28,8 +28,13 @@ std::string interval_text(const Summary& rf) {
   if (rf.lo == rf.hi) return fmt::format("{:g}", rf.mean);
   const bool near_one = rf.lo > 0.999 && rf.hi <= 1;
   if (near_one) return fmt::format("1 - {:.1e}", 1 - rf.mean);
-  return std::abs(rf.mean) < 100 ? fmt::format("{:.3f} [{:.3f}, {:.3f}]", rf.mean, rf.lo, rf.hi)
-                                 : fmt::format("{:.0f} [{:.0f}, {:.0f}]", rf.mean, rf.lo, rf.hi);
+  const auto show = [&rf](const char* format) {
+    return fmt::format(fmt::runtime(format), rf.mean, rf.lo, rf.hi);
+  };
+  const double size = std::abs(rf.mean);
+  return show(size < 0.1   ? "{0:.3g} [{1:.3g}, {2:.3g}]"
+              : size < 100 ? "{0:.3f} [{1:.3f}, {2:.3f}]"
+                           : "{0:.0f} [{1:.0f}, {2:.0f}]");
 }
 
 std::string recoverability_text(const Group& group) {

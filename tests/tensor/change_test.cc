@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <vector>
@@ -15,6 +16,8 @@
 
 namespace palinode::kernels {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 template <class T>
 std::vector<T> values(std::size_t n, std::uint64_t seed) {
@@ -57,7 +60,7 @@ using Types = testing::Types<float, double, std::int32_t>;
 TYPED_TEST_SUITE(ChangeOf, Types);
 
 TYPED_TEST(ChangeOf, IsMeasuredInF64ByTheSumRule) {
-  for (const std::size_t n : {0, 1, 3, 7, 8, 63, 65, 1009, 4096, 4097, 3 * 4096 + 5}) {
+  for (const std::size_t n : Sizes{0, 1, 3, 7, 8, 63, 65, 1009, 4096, 4097, 3 * 4096 + 5}) {
     auto before = values<TypeParam>(n, 1);
     auto after = values<TypeParam>(n, 2);
     for (std::size_t i = 0; i < n; i += 3) after[i] = before[i];

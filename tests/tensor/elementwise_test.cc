@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,8 @@
 
 namespace palinode::kernels {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 constexpr std::size_t kSizes[] = {0, 1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 1009};
 
@@ -125,7 +128,7 @@ TYPED_TEST(Elementwise, ThreadsDoNotChangeABit) {
   std::vector<T> one(x.size());
   set_threads(1);
   gelu_tanh_grad<T>(x, g, one);
-  for (const std::size_t used : {2, 3}) {
+  for (const std::size_t used : Sizes{2, 3}) {
     set_threads(used);
     std::vector<T> out(x.size());
     gelu_tanh_grad<T>(x, g, out);

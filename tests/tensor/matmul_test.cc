@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,8 @@
 
 namespace palinode::kernels {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 enum class Data { kRandom, kHostile, kWithNan };
 
@@ -66,21 +69,21 @@ using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(MatMul, Types);
 
 TYPED_TEST(MatMul, BlocksOf256AreSummedInOrder) {
-  for (const std::size_t k : {0, 1, 2, 255, 256, 257, 512, 513}) {
+  for (const std::size_t k : Sizes{0, 1, 2, 255, 256, 257, 512, 513}) {
     this->check_shape(7, 19, k, Data::kRandom);
     this->check_shape(14, 67, k, Data::kHostile);
   }
 }
 
 TYPED_TEST(MatMul, EveryNumberOfRowsGivesTheChain) {
-  for (const std::size_t m : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 143, 145}) {
+  for (const std::size_t m : Sizes{1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 143, 145}) {
     this->check_shape(m, 33, 17, Data::kRandom);
     this->check_shape(m, 70, 5, Data::kHostile);
   }
 }
 
 TYPED_TEST(MatMul, EveryNumberOfColumnsGivesTheChain) {
-  for (const std::size_t n : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1025}) {
+  for (const std::size_t n : Sizes{1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1025}) {
     this->check_shape(3, n, 11, Data::kRandom);
     this->check_shape(26, n, 6, Data::kHostile);
   }
@@ -115,7 +118,7 @@ TYPED_TEST(MatMul, ARowDoesNotDependOnTheBatch) {
   const auto b = oracle::random_values<T>(k * n, 2);
   std::vector<T> all(40 * n);
   matmul<T>({a, 40, k, k, 1}, {b, k, n, n, 1}, {}, all);
-  for (const std::size_t m : {1, 2, 5, 6, 7, 13}) {
+  for (const std::size_t m : Sizes{1, 2, 5, 6, 7, 13}) {
     std::vector<T> few(m * n);
     matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, few);
     EXPECT_SAME_BITS(std::span<const T>(few), std::span<const T>(all).first(m * n));
@@ -132,7 +135,7 @@ TYPED_TEST(MatMul, ThreadsDoNotChangeABit) {
     std::vector<T> one(m * n);
     set_threads(1);
     matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, one);
-    for (const std::size_t used : {2, 3}) {
+    for (const std::size_t used : Sizes{2, 3}) {
       set_threads(used);
       std::vector<T> c(m * n);
       matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, c);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <cstddef>
+#include <initializer_list>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -21,6 +23,8 @@
 
 namespace palinode {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 using Ranges = std::vector<std::pair<std::size_t, std::size_t>>;
 
@@ -44,8 +48,8 @@ class Parallel : public testing::Test {
 };
 
 TEST_F(Parallel, RangesCoverEveryIndexOnce) {
-  for (const std::size_t count : {1, 2, 3, 7, 100, 101}) {
-    for (const std::size_t used : {1, 2, 3, 8}) {
+  for (const std::size_t count : Sizes{1, 2, 3, 7, 100, 101}) {
+    for (const std::size_t used : Sizes{1, 2, 3, 8}) {
       set_threads(used);
       std::size_t next = 0;
       for (const auto& [begin, end] : ranges_of(count, 1)) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <vector>
@@ -14,6 +15,8 @@
 
 namespace palinode::kernels {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 constexpr std::size_t kSizes[] = {0,    1,    2,    7,        31,           63,
                                   64,   65,   127,  1009,     4095,         4096,
@@ -92,8 +95,8 @@ TYPED_TEST(Reduce, EachRowIsSummedByTheSameRule) {
 
 TYPED_TEST(Reduce, ColumnsAreSummedInBlocksOf256Rows) {
   using T = TypeParam;
-  for (const std::size_t rows : {0, 1, 2, 255, 256, 257, 513}) {
-    for (const std::size_t cols : {0, 1, 3, 7, 8, 17, 64, 131}) {
+  for (const std::size_t rows : Sizes{0, 1, 2, 255, 256, 257, 513}) {
+    for (const std::size_t cols : Sizes{0, 1, 3, 7, 8, 17, 64, 131}) {
       const auto x = oracle::hostile_values<T>(rows * cols + 1, rows + cols);
       const auto part = std::span<const T>(x).subspan(1);
       const auto want = oracle::column_sums(part, rows, cols);
@@ -108,7 +111,7 @@ TYPED_TEST(Reduce, ColumnsAreSummedInBlocksOf256Rows) {
 
 TYPED_TEST(Reduce, MaxAndArgmaxAgreeWithThePlainSearch) {
   using T = TypeParam;
-  for (const std::size_t cols : {1, 2, 10, 15, 16, 17, 33, 1009}) {
+  for (const std::size_t cols : Sizes{1, 2, 10, 15, 16, 17, 33, 1009}) {
     for (const bool with_nan : {false, true}) {
       const std::size_t rows = 9;
       const auto x = oracle::hostile_values<T>(rows * cols, cols, with_nan);
@@ -132,7 +135,7 @@ TYPED_TEST(Reduce, MaxAndArgmaxAgreeWithThePlainSearch) {
 
 TYPED_TEST(Reduce, NanAnywhereIsTheMaximum) {
   using T = TypeParam;
-  for (const std::size_t at : {0, 5, 16, 39}) {
+  for (const std::size_t at : Sizes{0, 5, 16, 39}) {
     std::vector<T> row(40, T{3});
     row[at] = this->kNan;
     for_each_simd([&] {
@@ -151,7 +154,7 @@ TYPED_TEST(Reduce, TheFirstOfEqualMaximaWins) {
 
 TYPED_TEST(Reduce, AMaximumOfZeroIsPositiveZero) {
   using T = TypeParam;
-  for (const std::size_t n : {1, 8, 33}) {
+  for (const std::size_t n : Sizes{1, 8, 33}) {
     const std::vector<T> row(n, -T{0});
     for_each_simd([&] { EXPECT_FALSE(std::signbit(this->max_of(row))); });
   }

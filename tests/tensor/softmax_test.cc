@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <vector>
@@ -14,6 +15,8 @@
 
 namespace palinode::kernels {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 // What section 6 names for one row.
 template <class T>
@@ -64,7 +67,7 @@ struct Problem {
 template <class T>
 std::vector<Problem<T>> problems() {
   std::vector<Problem<T>> all;
-  for (const std::size_t cols : {1, 2, 7, 10, 17, 64, 65, 131}) {
+  for (const std::size_t cols : Sizes{1, 2, 7, 10, 17, 64, 65, 131}) {
     all.emplace_back(9, cols, false);
     all.emplace_back(9, cols, true);
   }
@@ -166,7 +169,7 @@ TYPED_TEST(Softmax, ThreadsDoNotChangeABit) {
   std::vector<T> one(q.x.size());
   set_threads(1);
   softmax<T>(q.x, q.rows, q.cols, one);
-  for (const std::size_t used : {2, 3}) {
+  for (const std::size_t used : Sizes{2, 3}) {
     set_threads(used);
     std::vector<T> out(q.x.size());
     softmax<T>(q.x, q.rows, q.cols, out);

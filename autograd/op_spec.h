@@ -18,8 +18,8 @@ namespace palinode {
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;  // scale
-  Tensor labels = {};        // i32 [rows]: cross_entropy
-  Tensor weights = {};       // [rows] or none: cross_entropy
+  Tensor labels = {};   // i32 [rows]: cross_entropy
+  Tensor weights = {};  // [rows] or none: cross_entropy
 };
 
 // What the backward may look at. Tensors are immutable and shared, so keeping them copies nothing.

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -93,7 +94,8 @@ class Tape {
 
   Var push(Node node);
 
-  std::vector<Node> nodes_;
+  std::deque<Node>
+      nodes_;  // its elements stay where they are, so Var::value may return a reference
   std::vector<std::size_t> parameters_;  // nodes that are parameters
 };
 

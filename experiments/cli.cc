@@ -58,16 +58,21 @@ Ledger::Level ledger_level(const std::string& name) {
                              : Ledger::Level::kDigest;
 }
 
-void add_run_options(CLI::App& app, Common& common) {
-  app.add_option("--seed", common.seed, "First seed; seed, seed + 1, ... are run")
-      ->capture_default_str();
-  app.add_option("--seeds", common.seeds, "How many seeds (default: 10 quick, 30 full)")
-      ->check(CLI::Range(1, 100000));
+void add_machine_options(CLI::App& app, Common& common) {
   app.add_option("--threads", common.threads, "Threads (default: all cores); never changes a bit")
       ->check(CLI::Range(1, 1024));
   app.add_option("--simd", common.simd, "Instruction set; never changes a bit")
       ->check(CLI::IsMember({"scalar", "sse4", "avx2", "avx3", "neon", "best"}))
       ->capture_default_str();
+}
+
+void add_run_options(CLI::App& app, Common& common) {
+  app.add_option("--seed", common.seed, "First seed; seed, seed + 1, ... are run")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))
+      ->capture_default_str();
+  app.add_option("--seeds", common.seeds, "How many seeds (default: 10 quick, 30 full)")
+      ->check(CLI::Range(1, 100000));
+  add_machine_options(app, common);
   app.add_option("--ledger", common.ledger, "How much every write leaves behind")
       ->check(CLI::IsMember({"off", "summary", "digest"}))
       ->capture_default_str();
@@ -89,6 +94,10 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
   config.level = ledger_level(common.ledger);
   config.out = common.out;
   config.quiet = common.quiet;
+  if (!write_digests.empty() && !is_published_run(config)) {
+    fmt::print(stderr, "palinode: --write-digests needs the default seeds and data\n");
+    return kUsage;
+  }
   const SuiteResult result = run_suite(config);
   write_results(config, result);
   if (common.json) {
@@ -98,11 +107,20 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
     print(fmt::format("report:  {}/report.html\n", config.out));
   }
   if (!write_digests.empty()) {
-    write_file(write_digests, updated_digests(config, result));
-    return kDone;
+    if (result.sound()) write_file(write_digests, updated_digests(config, result));
+    return result.sound() ? kDone : kCheckFailed;
   }
-  const bool sound = result.digests_match() && result.certified() && result.null_fault.empty();
-  return sound ? kDone : kCheckFailed;
+  return result.sound() && result.digests_match() ? kDone : kCheckFailed;
+}
+
+int run_study(SuiteConfig config, const Common& common, const std::string& name) {
+  try {
+    config.studies.push_back(&find_study(name));
+  } catch (const NameError& error) {
+    fmt::print(stderr, "palinode: {}\n", error.what());
+    return kUsage;
+  }
+  return run_studies(std::move(config), common, "");
 }
 
 int list_studies() {
@@ -113,8 +131,13 @@ int list_studies() {
   return kDone;
 }
 
-int verify(const std::string& path) {
-  const LedgerVerdict verdict = verify_ledger(path);
+int verify(const std::string& path, const std::string& head) {
+  LedgerVerdict verdict = verify_ledger(path);
+  if (verdict.intact && !head.empty() && hex(verdict.head) != head) {
+    verdict.intact = false;
+    verdict.fault = fmt::format("its head is {}, not {}: records are missing or written anew",
+                                hex(verdict.head), head);
+  }
   if (!verdict.intact) {
     print(fmt::format("{}: broken after {} records: {}\n", path, verdict.records, verdict.fault));
     return kCheckFailed;
@@ -129,10 +152,10 @@ int show(const std::string& path) {
   return kDone;
 }
 
-int show_version(bool verbose) {
+int show_version(bool verbose, const Common& common) {
   print(fmt::format("palinode {}\n", version()));
   if (!verbose) return kDone;
-  check_floating_point();
+  apply(common);
   const nlohmann::ordered_json environment = environment_json();
   for (const auto& [name, value] : environment.items()) {
     print(fmt::format("{:<15} {}\n", name,
@@ -141,9 +164,11 @@ int show_version(bool verbose) {
   return kDone;
 }
 
+// The command as typed, for the records; anything but printable ASCII becomes a question mark.
 std::string join(int argc, const char* const* argv) {
   std::string line = "palinode";
   for (int i = 1; i < argc; ++i) line += fmt::format(" {}", argv[i]);
+  for (char& c : line) c = c >= ' ' && c <= '~' ? c : '?';
   return line;
 }
 
@@ -156,12 +181,10 @@ int dispatch(int argc, const char* const* argv) {
       "  palinode ledger verify results/ledger.jsonl");
   app.require_subcommand(1);
   Common common;
-  std::string write_digests, study_name, path;
+  std::string write_digests, study_name, path, head;
   bool quick = false, full = false, verbose = false;
 
   CLI::App* reproduce = app.add_subcommand("reproduce", "Run every study and compare the digests");
-  CLI::Option* quick_flag = reproduce->add_flag("--quick", quick, "Ten seeds (the default)");
-  reproduce->add_flag("--full", full, "Thirty seeds")->excludes(quick_flag);
   reproduce->add_option("--write-digests", write_digests, "Write the digests file instead");
   add_run_options(*reproduce, common);
 
@@ -171,6 +194,10 @@ int dispatch(int argc, const char* const* argv) {
   CLI::App* run = study->add_subcommand("run", "Run one study, by number or name");
   run->add_option("study", study_name, "E0, E1, ... or a name")->required();
   add_run_options(*run, common);
+  for (CLI::App* command : {reproduce, run}) {
+    CLI::Option* quick_flag = command->add_flag("--quick", quick, "Ten seeds (the default)");
+    command->add_flag("--full", full, "Thirty seeds")->excludes(quick_flag);
+  }
 
   CLI::App* ledger = app.add_subcommand("ledger", "Read a ledger file");
   ledger->require_subcommand(1);
@@ -180,8 +207,11 @@ int dispatch(int argc, const char* const* argv) {
     command->add_option("file", path, "A ledger.jsonl")->required();
   }
 
+  ledger_verify->add_option("--head", head, "The head that results.json and the table give");
+
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   version_command->add_flag("--verbose", verbose, "And the compiler, SIMD targets, processor");
+  add_machine_options(*version_command, common);
 
   try {
     app.parse(argc, argv);
@@ -194,43 +224,39 @@ int dispatch(int argc, const char* const* argv) {
   }
   SuiteConfig config;
   config.command = join(argc, argv);
+  if (full) config.size = "full";
   if (reproduce->parsed()) {
     for (const Study& each : studies()) config.studies.push_back(&each);
-    if (full) config.size = "full";
     return run_studies(config, common, write_digests);
   }
-  if (run->parsed()) {
-    try {
-      config.studies.push_back(&find_study(study_name));
-    } catch (const NameError& error) {
-      fmt::print(stderr, "palinode: {}\n", error.what());
-      return kUsage;
-    }
-    return run_studies(config, common, "");
-  }
+  if (run->parsed()) return run_study(config, common, study_name);
   if (list->parsed()) return list_studies();
-  if (ledger_verify->parsed()) return verify(path);
+  if (ledger_verify->parsed()) return verify(path, head);
   if (ledger_show->parsed()) return show(path);
-  return show_version(verbose);
+  return show_version(verbose, common);
 }
 
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
+  const auto failed = [](int code, const char* what) {
+    fmt::print(stderr, "palinode: {}\n", what);
+    return code;
+  };
   try {
-    return dispatch(argc, argv);
+    const int code = dispatch(argc, argv);
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    return written ? code : failed(kEnvironment, "the output could not be written");
   } catch (const FormatError& error) {
-    fmt::print(stderr, "palinode: {}\n", error.what());
-    return kBadInput;
+    return failed(kBadInput, error.what());
   } catch (const EnvironmentError& error) {
-    fmt::print(stderr, "palinode: {}\n", error.what());
-    return kEnvironment;
+    return failed(kEnvironment, error.what());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "palinode: out of memory\n");
-    return kEnvironment;
+    return failed(kEnvironment, "out of memory");
   } catch (const Error& error) {
-    fmt::print(stderr, "palinode: {}\n", error.what());
-    return kCheckFailed;
+    return failed(kCheckFailed, error.what());
+  } catch (const std::exception& error) {
+    return failed(kEnvironment, error.what());
   }
 }
 

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <numeric>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "experiments/embedded.h"
@@ -49,6 +50,10 @@ std::string gunzip(std::string_view bytes, const std::string& name) {
     status = inflate(&inflater.stream, Z_NO_FLUSH);
     const std::size_t got = chunk.size() - inflater.stream.avail_out;
     text.append(chunk.data(), got);
+    if (status == Z_STREAM_END && inflater.stream.avail_in > 0) {
+      status = inflateReset(&inflater.stream);  // another member follows: gzip files may be joined
+      continue;
+    }
     if (status == Z_STREAM_END) break;
     if (status != Z_OK || got == 0) {
       throw FormatError(fmt::format("{}: the gzip stream is damaged or cut off", name));
@@ -64,9 +69,9 @@ std::int32_t parse_field(std::string_view field, std::int32_t largest, const std
                          std::size_t line) {
   double value = -1;
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  const auto whole = static_cast<std::int32_t>(std::clamp(value, -1.0, 1e6));
-  if (error != std::errc() || end != field.data() + field.size() || value != whole || whole < 0 ||
-      whole > largest) {
+  const bool in_range = value >= 0 && value <= largest;  // false for a NaN
+  const std::int32_t whole = in_range ? static_cast<std::int32_t>(value) : 0;
+  if (error != std::errc() || end != field.data() + field.size() || !in_range || value != whole) {
     throw FormatError(fmt::format("{} line {}: expected an integer from 0 to {}, got \"{}\"", name,
                                   line, largest, field.substr(0, 20)));
   }
@@ -139,8 +144,13 @@ Labelled embedded_digits() {
 
 Labelled read_digits(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw FormatError(fmt::format("{}: cannot be read", path));
-  const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::string bytes(kLargest + 1, '\0');
+  if (file) file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (file.bad() || !file.is_open()) throw FormatError(fmt::format("{}: cannot be read", path));
+  if (!file.eof()) {
+    throw FormatError(fmt::format("{}: more than {} bytes of digits", path, kLargest));
+  }
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
   return parse_digits(bytes, path);
 }
 
@@ -178,8 +188,8 @@ Digits make_tasks(const Labelled& all) {
   return digits;
 }
 
-Batches::Batches(const Labelled& from, const Rng& stream, std::size_t size)
-    : from_(&from), stream_(stream), size_(size) {
+Batches::Batches(const Labelled& from, Rng stream, std::size_t size)
+    : from_(&from), stream_(std::move(stream)), size_(size) {
   PALINODE_ASSERT(size > 0 && size <= from.size());
 }
 

@@ -47,7 +47,7 @@ Labelled select(const Labelled& from, std::span<const std::uint32_t> rows);
 // last part too short for a batch is left out.
 class Batches {
  public:
-  Batches(const Labelled& from, const Rng& stream, std::size_t size);
+  Batches(const Labelled& from, Rng stream, std::size_t size);
   Labelled at(std::size_t step);
 
  private:

@@ -1,5 +1,5 @@
 // E1: exact unload. A behavior is attached to the frozen identity, trained, and detached; then a
-// second one, trained on the first one's ruins, so to speak: there must be none.
+// second one over the same identity.
 //
 // Paper: table "recoverability by mechanism", row behavioral (RF 1, KL and JS below 1e-6). Here the
 // bar is equal bits.

@@ -1,5 +1,7 @@
 // E5: policy gradient, on theta and on phi. The shifted task as a contextual bandit: the policy
-// sees an image, names a label, and learns only whether that was right.
+// sees an image, names a label, and learns only whether that was right. REINFORCE
+// with a baseline and an entropy bonus: the identity is too sure of its old answers to explore
+// without one.
 //
 // Paper: the title's claim about reinforcement learning, for which it reports no measurement. No
 // direction is assumed.

@@ -53,7 +53,10 @@ void fill(Group& group) {
   group.verdict = verdict_of(group);
 }
 
-ordered_json number(double x) { return std::isfinite(x) ? ordered_json(x) : ordered_json(); }
+// JSON has no word for what is not finite; a string keeps "inf" and "nan" apart, in digests too.
+ordered_json number(double x) {
+  return std::isfinite(x) ? ordered_json(x) : ordered_json(fmt::format("{}", x));
+}
 
 ordered_json summary_json(const Summary& s) {
   return {{"mean", number(s.mean)},
@@ -98,6 +101,7 @@ ordered_json fields(const Row& r) {
   j["identity_metric_base"] = r.identity_metric_base;
   j["identity_metric_adapt"] = r.identity_metric_adapt;
   j["identity_metric_rec"] = r.identity_metric_rec;
+  j["score_reached"] = r.score_reached;
   j["steps"] = r.steps;
   j["bytes_kept"] = r.bytes_kept;
   j["bytes_snapshot"] = r.bytes_snapshot;

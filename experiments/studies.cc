@@ -32,8 +32,19 @@ const Study& find_study(std::string_view id_or_name) {
   throw NameError(fmt::format("unknown study \"{}\"; there are {}", id_or_name, known));
 }
 
-void with_identity(std::uint64_t seed, const Digits& digits, const Options& options,
-                   const std::function<void(const Identity&)>& use) {
+std::string unload_fault(std::span<const Row> rows) {
+  for (const Row& row : rows) {
+    if (row.rollback != "R17") continue;
+    if (row.words_changed != 0 || !row.logits_bit_equal || row.kl_rec != 0 || row.js_rec != 0) {
+      return fmt::format("{} {} seed {}: {} words changed, KL {:g}", row.study, row.mechanism,
+                         row.seed, row.words_changed, row.kl_rec);
+    }
+  }
+  return "";
+}
+
+LedgerSummary with_identity(std::uint64_t seed, const Digits& digits, const Options& options,
+                            const std::function<void(const Identity&)>& use) {
   const std::unique_ptr<Ledger> owned =
       options.ledger_path.empty() ? std::make_unique<Ledger>(options.level)
                                   : std::make_unique<Ledger>(options.level, options.ledger_path);
@@ -51,6 +62,7 @@ void with_identity(std::uint64_t seed, const Digits& digits, const Options& opti
   identity.task_metric = base.task_metric;
   identity.identity_metric = base.identity_metric;
   use(identity);
+  return {ledger.sequence(), ledger.head()};
 }
 
 }  // namespace palinode::experiments

@@ -41,7 +41,8 @@ struct Row {
   // Held-out accuracy on the adaptation's task, and on the identity's own.
   double task_metric_base = 0, task_metric_adapt = 0, task_metric_rec = 0;
   double identity_metric_base = 0, identity_metric_adapt = 0, identity_metric_rec = 0;
-  std::uint64_t steps = 0;  // of the adaptation
+  bool score_reached = true;  // false: the adaptation ran out of steps
+  std::uint64_t steps = 0;    // of the adaptation
   std::uint64_t bytes_kept = 0, bytes_snapshot = 0, bytes_behavior = 0;
   double seconds = 0;  // wall time; the one field outside the same-bits contract
 };
@@ -85,12 +86,21 @@ std::span<const Study> studies();  // in the order of their numbers
 // By id or name, in any case. Throws NameError listing the studies.
 const Study& find_study(std::string_view id_or_name);
 
+// Which unload (R17) did not bring every bit back, or nothing.
+std::string unload_fault(std::span<const Row> rows);
+
 // What is wrong with E0's rows, or nothing: the instruments must read zero on nothing and see a
 // planted last bit.
 std::string null_fault(std::span<const Row> rows);
 
-// Trains and freezes the identity of a seed in `ledger`, then calls use(identity).
-void with_identity(std::uint64_t seed, const Digits& digits, const Options& options,
-                   const std::function<void(const Identity&)>& use);
+struct LedgerSummary {
+  std::uint64_t records = 0;
+  Sha256Digest head{};
+};
+
+// Trains and freezes the identity of a seed, then calls use(identity). Returns how its ledger
+// ended.
+LedgerSummary with_identity(std::uint64_t seed, const Digits& digits, const Options& options,
+                            const std::function<void(const Identity&)>& use);
 
 }  // namespace palinode::experiments

@@ -18,30 +18,39 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// What is published under a name; "none" if such a run should have a digest and has none.
 std::optional<std::string> published_digest(const SuiteConfig& config, std::string_view study) {
-  const std::size_t seeds = config.size == "full" ? kFullSeeds : kQuickSeeds;
-  if (config.first_seed != kPublishedSeed || config.seeds != seeds || !config.data_path.empty()) {
-    return std::nullopt;
-  }
+  if (!is_published_run(config)) return std::nullopt;
   const ordered_json published = ordered_json::parse(embedded::digests_json());
   const ordered_json& of_size = published.at(config.size);
   const auto found = of_size.find(study);
-  if (found == of_size.end()) return std::nullopt;
-  return found->get<std::string>();
+  return found == of_size.end() ? "none" : found->get<std::string>();
+}
+
+// Intervals and verdicts are results too.
+std::string summary_digest(const SuiteResult& result) {
+  ordered_json j;
+  for (const Group& group : result.groups) j.push_back(group_json(group));
+  for (const Claim& claim : result.claims) j.push_back(claim_json(claim));
+  return hex(sha256(j.dump()));
 }
 
 // One seed: its identity once, then every study on it.
 std::vector<Outcome> run_seed(const SuiteConfig& config, const Digits& digits, std::size_t index,
-                              Progress& progress) {
+                              Progress& progress, LedgerSummary& ledger) {
   Options options{.level = config.level};
-  if (index == 0 && !config.out.empty()) options.ledger_path = config.out + "/ledger.jsonl";
+  if (index == 0 && !config.out.empty() && config.level != Ledger::Level::kOff) {
+    options.ledger_path = config.out + "/ledger.jsonl";
+  }
   std::vector<Outcome> outcomes;
-  with_identity(config.first_seed + index, digits, options, [&](const Identity& identity) {
+  const auto run = [&](const Identity& identity) {
     for (const Study* study : config.studies) {
       outcomes.push_back(study->run(identity));
       progress.advance();
     }
-  });
+  };
+  const LedgerSummary summary = with_identity(config.first_seed + index, digits, options, run);
+  if (index == 0) ledger = summary;
   return outcomes;
 }
 
@@ -65,6 +74,11 @@ ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate&
 
 }  // namespace
 
+bool is_published_run(const SuiteConfig& config) {
+  const std::size_t seeds = config.size == "full" ? kFullSeeds : kQuickSeeds;
+  return config.first_seed == kPublishedSeed && config.seeds == seeds && config.data_path.empty();
+}
+
 bool SuiteResult::digests_match() const {
   return std::ranges::none_of(digests, [](const auto& item) { return item.second.mismatch(); });
 }
@@ -76,17 +90,18 @@ SuiteResult run_suite(const SuiteConfig& config) {
     if (error) {
       throw EnvironmentError(fmt::format("cannot make {}: {}", config.out, error.message()));
     }
+    std::filesystem::remove(config.out + "/ledger.jsonl", error);  // another run's would mislead
   }
   const Digits digits =
       make_tasks(config.data_path.empty() ? embedded_digits() : read_digits(config.data_path));
   std::vector<std::vector<Outcome>> by_seed(config.seeds);
+  SuiteResult result;
   {
     Progress progress("studies", config.seeds * config.studies.size(), config.quiet);
     parallel_jobs(config.seeds, [&](std::size_t index) {
-      by_seed[index] = run_seed(config, digits, index, progress);
+      by_seed[index] = run_seed(config, digits, index, progress, result.ledger);
     });
   }
-  SuiteResult result;
   result.data_digest = digits.digest;
   for (std::size_t s = 0; s < config.studies.size(); ++s) {
     const std::size_t first = result.rows.size();
@@ -102,6 +117,10 @@ SuiteResult run_suite(const SuiteConfig& config) {
   result.groups = group_rows(result.rows);
   result.claims = judge_claims(result.groups);
   result.null_fault = null_fault(result.rows);
+  result.unload_fault = unload_fault(result.rows);
+  if (config.studies.size() == studies().size()) {
+    result.digests["summary"] = {summary_digest(result), published_digest(config, "summary")};
+  }
   return result;
 }
 
@@ -124,6 +143,7 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
     }
     j["digests"][study] = d;
   }
+  j["ledger"] = {{"records", result.ledger.records}, {"head", hex(result.ledger.head)}};
   for (const char* part : {"rows", "groups", "claims"}) j[part] = ordered_json::array();
   for (const Row& row : result.rows) j["rows"].push_back(row_json(row));
   for (const Group& group : result.groups) j["groups"].push_back(group_json(group));

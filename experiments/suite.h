@@ -41,10 +41,15 @@ struct SuiteResult {
   std::map<std::string, DigestCheck> digests;
   std::optional<rbl::Certificate> certificate;  // of the first seed
   std::string data_digest;
-  std::string null_fault;  // empty if the instruments passed E0
+  LedgerSummary ledger;      // of the first seed's identity
+  std::string null_fault;    // empty if the instruments passed E0
+  std::string unload_fault;  // empty if every unload was exact
 
   bool digests_match() const;  // no mismatch
-  bool certified() const { return !certificate || certificate->exact(); }
+  // Everything but the digests is as it must be.
+  bool sound() const {
+    return null_fault.empty() && unload_fault.empty() && (!certificate || certificate->exact());
+  }
 };
 
 // Seeds run on as many threads as there are; the result does not depend on how many.
@@ -59,6 +64,9 @@ void write_results(const SuiteConfig& config, const SuiteResult& result);
 
 // The table of groups, the claims and the digest line, for a terminal.
 std::string results_text(const SuiteResult& result, bool color);
+
+// Whether the published digests are about such a run: its seeds and data are the default ones.
+bool is_published_run(const SuiteConfig& config);
 
 // Published digests with those of this result put in, as the text of experiments/digests.json.
 std::string updated_digests(const SuiteConfig& config, const SuiteResult& result);

@@ -87,8 +87,10 @@ std::string digest_text(const SuiteResult& result, bool color) {
         fmt::format("  {}: computed {}, published {}\n", study, check.computed, *check.published);
   }
   if (published < result.digests.size()) {
-    lines += fmt::format("digests: {} of {} studies have no published digest for this run\n",
-                         result.digests.size() - published, result.digests.size());
+    lines += fmt::format(
+        "digests: {} of {} studies are not the published run, so their digests have nothing to "
+        "match\n",
+        result.digests.size() - published, result.digests.size());
   }
   if (published == 0) return lines;
   return lines +
@@ -112,6 +114,13 @@ std::string results_text(const SuiteResult& result, bool color) {
   if (result.certificate) text += to_text(*result.certificate) + "\n";
   if (!result.null_fault.empty()) {
     text += paint("null test failed: " + result.null_fault, "31", color) + "\n";
+  }
+  if (!result.unload_fault.empty()) {
+    text += paint("unload not exact: " + result.unload_fault, "31", color) + "\n";
+  }
+  if (result.ledger.records > 0) {
+    text += fmt::format("ledger:  {} records, head {}\n", result.ledger.records,
+                        hex(result.ledger.head));
   }
   return text + digest_text(result, color);
 }

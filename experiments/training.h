@@ -37,8 +37,8 @@ void train_identity(Ledger& ledger, const Store& theta, const Digits& digits, co
 
 // Adapts `function` to the shifted task by changing `target` (theta, or the phi of a behavior)
 // until kTargetScore. Returns the steps taken. Policy gradient sees rewards only: 1 for naming the
-// right label, else 0 (a contextual bandit), REINFORCE with the mean reward of the batch's other
-// samples as baseline, followed by Adam.
+// right label, else 0 (a contextual bandit): REINFORCE (Williams 1992) with the mean reward of the
+// batch's other samples as baseline and 0.2 times the policy's mean entropy as a bonus, then Adam.
 std::uint64_t adapt(Ledger& ledger, const Store& target, const nn::Model& function,
                     const Labelled& task, const Rng& stream, Mechanism mechanism);
 

@@ -101,6 +101,7 @@ std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, co
     Row row = make_row(identity, label, "theta", rollback->id(), adapted,
                        look(identity, fork, subject.function()));
     row.steps = steps;
+    row.score_reached = steps < kMostSteps;
     row.bytes_kept = rollback->bytes_kept();
     row.seconds = adapt_seconds + rolling_back.seconds();
     rows.push_back(std::move(row));
@@ -130,6 +131,7 @@ std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, cons
     Row row = make_row(identity, label, "phi", rollback->id(), adapted,
                        look(identity, identity.theta, subject.function()));
     row.steps = steps;
+    row.score_reached = steps < kMostSteps;
     row.phi_digest = hex(fingerprint(phi));
     row.bytes_kept = rollback->bytes_kept();
     row.bytes_behavior = phi.bytes();

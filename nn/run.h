@@ -34,6 +34,7 @@ class Run {
   explicit Run(Tape& tape, const Seam* seam = nullptr) : tape_(&tape), seam_(seam) {}
 
   Tape& tape() { return *tape_; }
+  const Seam* seam() const { return seam_; }
   Var parameter(const Store& store, std::string_view name) { return tape_->parameter(store, name); }
   // With nothing attached this is `output` itself: not one operation more than the plain model.
   Var at(std::string_view site, Var input, Var output) {

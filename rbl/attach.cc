@@ -3,12 +3,31 @@
 #include <utility>
 
 namespace palinode::rbl {
+namespace {
+
+// A behavior and what was attached over it: the inner one changes the layer's output first.
+class Stack : public nn::Seam {
+ public:
+  Stack(const nn::Seam& inner, const nn::Seam* outer) : inner_(&inner), outer_(outer) {}
+
+  Var at(nn::Run& run, std::string_view site, Var input, Var output) const override {
+    const Var changed = inner_->at(run, site, input, output);
+    return outer_ == nullptr ? changed : outer_->at(run, site, input, changed);
+  }
+
+ private:
+  const nn::Seam* inner_;
+  const nn::Seam* outer_;
+};
+
+}  // namespace
 
 Attached::Attached(const nn::Model& model, Lora behavior)
     : model_(&model), behavior_(std::move(behavior)) {}
 
 Var Attached::forward(nn::Run& run, Var x) const {
-  nn::Run with_behavior(run.tape(), &behavior_);
+  const Stack stack(behavior_, run.seam());
+  nn::Run with_behavior(run.tape(), &stack);
   return model_->forward(with_behavior, x);
 }
 

@@ -3,6 +3,8 @@
 // Attaching builds a new function over a model that stays const; detaching gives phi back and drops
 // the function. The model has nothing to undo, which is why what it computes afterwards is the same
 // to the last bit.
+//
+// What is attached may be attached to again: a later behavior adds to what the earlier ones return.
 #pragma once
 
 #include "nn/run.h"

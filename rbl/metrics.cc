@@ -47,12 +47,16 @@ double log_deficit(double e, double l) {
   return e * e * series;
 }
 
+// Whether a probability vanishes beside another so far that their ratio may overflow.
+bool negligible(double a, double beside) { return a == 0.0 || beside > a * 0x1p900; }
+
 Divergence average(const std::vector<double>& terms, const Shape& shape) {
   Divergence result;
   result.per_input.resize(shape[0]);
   kernels::row_sums<double>(terms, shape[0], shape[1], result.per_input);
   result.mean = kernels::sum<double>(result.per_input) / static_cast<double>(shape[0]);
-  for (const double d : result.per_input) PALINODE_ASSERT(!(d < 0));
+  if (std::isnan(result.mean)) throw NonFiniteError("divergence: an output is NaN or infinite");
+  for (const double d : result.per_input) PALINODE_ASSERT(d >= 0);
   return result;
 }
 
@@ -114,7 +118,11 @@ Divergence kl_divergence(const Tensor& log_p, const Tensor& log_q) {
   const std::vector<double> p = exp_of(lp), q = exp_of(lq), e = exp_of(d);
   std::vector<double> terms(d.size());
   for (std::size_t i = 0; i < d.size(); ++i) {
-    terms[i] = p[i] == 0.0 ? q[i] : p[i] * exp_excess(d[i], e[i]);
+    // exp(d) overflows where p is next to nothing; there q = p * exp(d) is known anyway.
+    const bool overflows = p[i] == 0.0 || d[i] > 700;
+    terms[i] = !overflows    ? p[i] * exp_excess(d[i], e[i])
+               : p[i] == 0.0 ? q[i]
+                             : q[i] - p[i] * (1.0 + d[i]);
   }
   return average(terms, log_p.shape());
 }
@@ -123,25 +131,27 @@ Divergence js_divergence(const Tensor& log_p, const Tensor& log_q) {
   check_pair("js_divergence", log_p, log_q);
   const std::vector<double> p = exp_of(log_p.values<double>()), q = exp_of(log_q.values<double>());
   const std::size_t n = p.size();
-  // m / p = 1 + e with e = (q - p) / (2 p); for p = 0 the term of KL(p || m) is m = q / 2. The same
-  // for q.
+  // m / p = 1 + e with e = (q - p) / (2 p). Where p is next to nothing beside q, its term in KL(p
+  // || m) is m - p = (q - p) / 2 to the last digit. The same for q.
   std::vector<double> e_p(n), e_q(n), ratio_p(n), ratio_q(n);
   for (std::size_t i = 0; i < n; ++i) {
-    e_p[i] = p[i] == 0.0 ? 0.0 : (q[i] - p[i]) / (2.0 * p[i]);
-    e_q[i] = q[i] == 0.0 ? 0.0 : (p[i] - q[i]) / (2.0 * q[i]);
+    e_p[i] = negligible(p[i], q[i]) ? 0.0 : (q[i] - p[i]) / (2.0 * p[i]);
+    e_q[i] = negligible(q[i], p[i]) ? 0.0 : (p[i] - q[i]) / (2.0 * q[i]);
     ratio_p[i] = 1.0 + e_p[i];
     ratio_q[i] = 1.0 + e_q[i];
   }
   const std::vector<double> l_p = log_of(ratio_p), l_q = log_of(ratio_q);
   std::vector<double> terms(n);
   for (std::size_t i = 0; i < n; ++i) {
-    const double from_p = p[i] == 0.0 ? q[i] * 0.5 : p[i] * log_deficit(e_p[i], l_p[i]);
-    const double from_q = q[i] == 0.0 ? p[i] * 0.5 : q[i] * log_deficit(e_q[i], l_q[i]);
+    const double from_p =
+        negligible(p[i], q[i]) ? (q[i] - p[i]) * 0.5 : p[i] * log_deficit(e_p[i], l_p[i]);
+    const double from_q =
+        negligible(q[i], p[i]) ? (p[i] - q[i]) * 0.5 : q[i] * log_deficit(e_q[i], l_q[i]);
     terms[i] = (from_p + from_q) * 0.5;
   }
   Divergence result = average(terms, log_p.shape());
   constexpr double kSlack = 1e-12;  // rounding of up to a few thousand terms
-  for (const double d : result.per_input) PALINODE_ASSERT(!(d > kLn2 + kSlack));
+  for (const double d : result.per_input) PALINODE_ASSERT(d <= kLn2 + kSlack);
   return result;
 }
 
@@ -158,7 +168,8 @@ std::string_view state_name(Recoverability::State state) {
 }
 
 Recoverability recoverability(double d_adapt, double d_rec) {
-  if (!(d_adapt > 0) || !std::isfinite(d_adapt)) return {};
+  PALINODE_ASSERT(d_adapt >= 0 && d_rec >= 0);
+  if (d_adapt == 0 || !std::isfinite(d_rec)) return {};
   if (d_adapt < kDivergenceFloor) return {Recoverability::State::kBelowFloor, 0};
   return {Recoverability::State::kValue, 1.0 - d_rec / d_adapt};
 }

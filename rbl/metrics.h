@@ -33,8 +33,8 @@ Divergence kl_divergence(const Tensor& log_p, const Tensor& log_q);
 Divergence js_divergence(const Tensor& log_p, const Tensor& log_q);
 
 // Recoverability Factor (paper, definition of RF): 1 - D_rec / D_adapt. Not clamped: negative when
-// the attempt made things worse. There is no number when nothing was lost, or less than f64 can
-// resolve.
+// the attempt made things worse. There is no number when nothing was lost, when less was lost than
+// f64 can resolve, or when the divergence left is infinite.
 struct Recoverability {
   enum class State : std::uint8_t { kValue, kUndefined, kBelowFloor };
   State state = State::kUndefined;

@@ -7,6 +7,10 @@
 #include <stdexcept>
 #include <string>
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "Palinode's bits are those of IEEE arithmetic; compile without -ffast-math and its parts"
+#endif
+
 namespace palinode {
 
 // The root of everything the library throws on purpose.

@@ -187,33 +187,55 @@ void Ledger::append(std::span<const std::string> bodies) {
     head = sha_.add(head).add(body).finish();
     if (file_.is_open()) lines += fmt::format("{},\"chain\":\"{}\"}}\n", body, hex(head));
   }
-  if (file_.is_open() && !file_.write(lines.data(), static_cast<std::streamsize>(lines.size()))) {
+  if (file_.is_open() &&
+      !file_.write(lines.data(), static_cast<std::streamsize>(lines.size())).flush()) {
     throw EnvironmentError(fmt::format("ledger: cannot write {}", path_));
   }
   head_ = head;
   sequence_ += bodies.size();
 }
 
-void Ledger::apply(const Proposal& proposal) {
-  std::uint64_t seq = sequence_ - (level_ == Level::kOff ? 0 : proposal.writes.size());
+// One write with all the memory it needs, so that putting it in place cannot fail.
+struct Ledger::Staged {
+  Store* store;
+  std::size_t place;
+  Entry entry;
+  std::map<std::string, std::size_t, std::less<>>::node_type name;  // of a new entry
+};
+
+std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
+  std::vector<Staged> staged;
+  staged.reserve(proposal.writes.size());
+  std::map<Store*, std::size_t> sizes;
+  std::uint64_t seq = sequence_;
   for (const Write& write : proposal.writes) {
-    Store& store = mine(write.store);
+    Store* store = &mine(write.store);
+    std::size_t& size = sizes.try_emplace(store, store->entries_.size()).first->second;
+    const std::size_t place = write.create ? size++ : store->index(write.name);
+    staged.push_back({store, place, {write.name, write.value.copy(), seq}, {}});
     if (write.create) {
-      store.places_.emplace(write.name, store.entries_.size());
-      store.entries_.push_back({write.name, write.value.compact(), seq});
-    } else {
-      Entry& entry = store.entries_[store.index(write.name)];
-      entry.value = write.value.compact();
-      entry.written = seq;
+      std::map<std::string, std::size_t, std::less<>> one{{write.name, place}};
+      staged.back().name = one.extract(one.begin());
     }
     if (level_ != Level::kOff) ++seq;
   }
+  for (const auto& [store, size] : sizes) store->entries_.reserve(size);
+  return staged;
 }
 
 void Ledger::commit(const Proposal& proposal) {
   check(proposal);
+  std::vector<Staged> staged = stage(proposal);
   append(describe(proposal));
-  apply(proposal);
+  for (Staged& write : staged) {
+    std::vector<Entry>& entries = write.store->entries_;
+    if (write.name.empty()) {
+      entries[write.place] = std::move(write.entry);
+    } else {
+      entries.push_back(std::move(write.entry));
+      write.store->places_.insert(std::move(write.name));
+    }
+  }
 }
 
 Sha256Digest Ledger::freeze(const Store& store) {

@@ -2,13 +2,13 @@
 // change.
 //
 //   const Store& theta = ledger.open("theta", Role::kIdentity);
-//   ledger.commit(model.init(rng));           // a Proposal: what should change, computed by
-//   somebody else ledger.freeze(theta);                     // from here a write throws, and its
-//   pages are read-only
+//   ledger.commit(model.init(rng));  // a Proposal: what should change, computed by somebody else
+//   ledger.freeze(theta);            // from here a write throws, and its pages are read-only
 //
 // Records form a hash chain: each carries the SHA-256 of the chain before it and of its own text,
-// so a changed, missing or moved record is found by verify_ledger (ledger_file.h). One thread uses
-// a ledger at a time.
+// so a changed, missing or moved record is found by verify_ledger (ledger_file.h). A chain cannot
+// show that its tail was cut off or that all of it was written anew: for that its head must be kept
+// elsewhere. One thread uses a ledger at a time.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ enum class Reason : std::uint8_t {
   kInit,            // first values of a model, a behavior or an optimizer
   kLoad,            // values copied from a file or another store
   kSgd,             // gradient descent, with or without momentum
-  kAdam,            //
+  kAdam,            // Adam
   kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
   kNoise,           // unstructured mutation
   kRestore,         // a rollback puts back values it kept
@@ -50,10 +50,10 @@ struct Write {
 // What should change, and on whose authority. Computing one changes nothing.
 struct Proposal {
   Reason reason = Reason::kInit;
-  std::string proposer = {};      // "adam.theta", "noise", ...; restricted like a parameter's name
-  std::uint64_t seed = 0;    // of the randomness behind it, 0 if none
-  std::uint64_t step = 0;    // the proposer's own count
-  bool finite_only = false;  // refuse values that are NaN or infinite
+  std::string proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
+  std::uint64_t seed = 0;     // of the randomness behind it, 0 if none
+  std::uint64_t step = 0;     // the proposer's own count
+  bool finite_only = false;   // refuse values that are NaN or infinite
   std::vector<Write> writes = {};
 };
 
@@ -76,11 +76,16 @@ class Ledger {
   // A new, empty store. Throws NameError if the name is taken or not made of [A-Za-z0-9._/-].
   const Store& open(std::string name, Role role);
 
-  // Applies all writes of the proposal, or throws and applies none. Throws
-  //   FrozenError    a store is frozen; names parameter, freeze and proposer
-  //   NameError      unknown, repeated, wrongly created or badly formed name; a store of another
-  //   ledger ShapeError, DtypeError   not those of the value replaced NonFiniteError if finite_only
-  //   asks for it
+  // Applies all writes of the proposal, or throws and applies none. The values are copied into
+  // memory of the ledger's own; their records are in the file before the first value changes.
+  // Throws
+  //   FrozenError       a store is frozen; names parameter, freeze and proposer
+  //   NameError         an unknown, repeated, wrongly created or badly formed name, or a store of
+  //                     another ledger
+  //   ShapeError, DtypeError   not those of the value replaced
+  //   NonFiniteError    if finite_only asks for it
+  //   EnvironmentError  the records cannot be written; names the file
+  // and std::bad_alloc.
   void commit(const Proposal& proposal);
 
   // Moves the store's values to read-only pages, refuses commits to it from now on, and returns its
@@ -95,10 +100,11 @@ class Ledger {
  private:
   void start(std::string_view level);
   Store& mine(const Store* store);
+  struct Staged;
   void check(const Proposal& proposal);
+  std::vector<Staged> stage(const Proposal& proposal);
   std::vector<std::string> describe(const Proposal& proposal) const;
   void append(std::span<const std::string> bodies);
-  void apply(const Proposal& proposal);
 
   Level level_;
   std::uint64_t sequence_ = 0;

@@ -1,5 +1,7 @@
 #include "tensor/parallel.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
@@ -9,7 +11,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -39,17 +40,16 @@ class InsideParallel {
 class Pool {
  public:
   explicit Pool(std::size_t threads) {
-    for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    try {
+      for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error& error) {
+      stop();
+      throw EnvironmentError(
+          fmt::format("threads: {} cannot be started: {}", threads, error.what()));
+    }
   }
 
-  ~Pool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    begin_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~Pool() { stop(); }
 
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -76,6 +76,16 @@ class Pool {
   }
 
  private:
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    begin_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+  }
+
   void work(std::size_t index) {
     // A thread inherits the modes of its creator, which may flush subnormals or round another way.
     std::fesetenv(FE_DFL_ENV);
@@ -136,8 +146,7 @@ class FirstError {
 
 void set_threads(std::size_t count) {
   if (count == 0 || count > kMaxThreads) {
-    throw EnvironmentError("threads: expected 1 to " + std::to_string(kMaxThreads) + ", got " +
-                           std::to_string(count));
+    throw EnvironmentError(fmt::format("threads: expected 1 to {}, got {}", kMaxThreads, count));
   }
   if (count != pool()->threads()) pool() = std::make_unique<Pool>(count);
 }

@@ -1,5 +1,7 @@
 #include "tensor/simd.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -70,9 +72,9 @@ void use_simd(Simd simd) {
   const std::vector<Simd> available = available_simd();
   if (std::find(available.begin(), available.end(), simd) == available.end()) {
     std::string list;
-    for (const Simd one : available) list += " " + std::string(simd_name(one));
-    throw EnvironmentError("simd: " + std::string(simd_name(simd)) +
-                           " is not available here; available:" + list);
+    for (const Simd one : available) list += fmt::format(" {}", simd_name(one));
+    throw EnvironmentError(
+        fmt::format("simd: {} is not available here; available:{}", simd_name(simd), list));
   }
   hwy::GetChosenTarget().Update(target_of(simd).bit);
 }

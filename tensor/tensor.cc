@@ -168,6 +168,13 @@ Tensor Tensor::to(Dtype dtype) const {
   return std::move(builder).build();
 }
 
+Tensor Tensor::copy() const {
+  const Tensor source = compact();
+  TensorBuilder builder(shape_, dtype_);
+  if (!empty()) std::memcpy(builder.data_.get(), source.data_.get(), bytes());
+  return std::move(builder).build();
+}
+
 std::string Tensor::describe() const {
   return fmt::format("{} {}", dtype_name(dtype_), shape_.to_string());
 }

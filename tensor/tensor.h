@@ -52,6 +52,7 @@ class Tensor {
   Tensor transpose() const;                               // [r, c] as a view [c, r]
   Tensor rows(std::size_t begin, std::size_t end) const;  // a view of rows of the first axis
   Tensor compact() const;                                 // itself if contiguous, else a copy
+  Tensor copy() const;                                    // the same values in memory of its own
   Tensor to(Dtype dtype) const;                           // converts, nearest; itself if equal
 
   std::string describe() const;  // "f32 [64, 128]"
@@ -68,10 +69,15 @@ class Tensor {
 };
 
 // Fresh, uninitialized memory for one tensor. Fill it through `values`, then turn it into the
-// tensor.
+// tensor. It cannot be copied, so nothing writes this memory once it is built but a span that was
+// kept from `values`; a commit does not trust even that and stores a copy of its own.
 class TensorBuilder {
  public:
   TensorBuilder(const Shape& shape, Dtype dtype);
+  TensorBuilder(TensorBuilder&&) = default;
+  TensorBuilder& operator=(TensorBuilder&&) = default;
+  TensorBuilder(const TensorBuilder&) = delete;
+  TensorBuilder& operator=(const TensorBuilder&) = delete;
 
   template <class T>
   std::span<T> values();  // throws DtypeError for another T

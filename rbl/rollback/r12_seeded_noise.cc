@@ -1,5 +1,7 @@
 // R12: noise from a known seed is regenerated and subtracted. Keeps 8 bytes. The function comes
 // back to within rounding; some words differ by a last bit.
+#include <utility>
+
 #include "rbl/mutate.h"
 #include "rbl/rollback.h"
 
@@ -8,7 +10,7 @@ namespace {
 
 class SeededNoise : public Rollback {
  public:
-  SeededNoise(double alpha, const Rng& rng) : alpha_(alpha), rng_(rng) {}
+  SeededNoise(double alpha, Rng rng) : alpha_(alpha), rng_(std::move(rng)) {}
   std::string_view id() const override { return "R12"; }
   void undo(Subject& subject) override {
     subject.ledger().commit(subtract_noise(subject.theta(), alpha_, rng_));

@@ -118,7 +118,7 @@ HWY_INLINE void tile_of(std::size_t rows, const Panel<T>& a, const Panel<T>& b, 
   tile<kRows, kVectors, kPacked>(a, b, steps, out);
 }
 
-// Four values from each of kFour vectors of four (or two from two), as columns.
+// Writes 16-byte rows as columns: a square of 4 x 4 f32 or 2 x 2 f64 (1 x 1 in plain C++).
 template <class T>
 HWY_INLINE void transpose_square(const T* from, std::size_t from_stride, T* to,
                                  std::size_t to_stride) {

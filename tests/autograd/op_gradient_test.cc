@@ -2,6 +2,7 @@
 // its f64 form.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -108,13 +109,24 @@ TEST_P(EveryOp, InF32IsCloseToItselfInF64) {
 }
 
 TEST_P(EveryOp, ReadsStridedInputsLikeCompactOnes) {
-  const Sample sample = op.sample(draws.stream(0));
-  std::vector<Tensor> strided = sample.inputs;
-  for (Tensor& input : strided) {
-    if (input.shape().rank() == 2) input = input.transpose().compact().transpose();
+  std::size_t strided = 0;
+  for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
+    const Sample sample = op.sample(draws.stream(draw));
+    std::vector<Tensor> views = sample.inputs;
+    for (Tensor& input : views) {
+      if (input.shape().rank() == 2) input = input.transpose().compact().transpose();
+      strided += input.contiguous() ? 0 : 1;
+    }
+    const Tensor y = op.forward(sample.inputs, sample.attrs), z = op.forward(views, sample.attrs);
+    EXPECT_EQ(xxh3(y), xxh3(z));
+    Tensor dy = Rng(5).stream("dy").normal(y.shape(), Dtype::kF64);
+    Tensor dz = y.shape().rank() == 2 ? dy.transpose().compact().transpose() : dy;
+    const std::array<bool, 4> needed{true, true, true, true};
+    const auto a = op.backward({sample.inputs, y, sample.attrs, needed}, dy);
+    const auto b = op.backward({views, z, sample.attrs, needed}, dz);
+    for (std::size_t k = 0; k < op.arity; ++k) EXPECT_EQ(xxh3(a[k]), xxh3(b[k]));
   }
-  const Tensor y = op.forward(sample.inputs, sample.attrs), z = op.forward(strided, sample.attrs);
-  EXPECT_EQ(xxh3(y), xxh3(z));
+  EXPECT_GT(strided, 0U);
 }
 
 TEST_P(EveryOp, RefusesIntegers) {

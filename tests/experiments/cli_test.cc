@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,11 @@ std::string temporary(const std::string& name, const std::string& content) {
   const std::string path = testing::TempDir() + "/" + name;
   std::ofstream(path, std::ios::binary) << content;
   return path;
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 void expect_one_line(const Ended& ended, int code, const std::string& part) {
@@ -59,6 +65,21 @@ TEST(CommandLine, NamesAMissingDataFile) {
   expect_one_line(run({"study", "run", "E1", "--quiet", "--data", "/nonexistent.csv", "--out",
                        testing::TempDir().c_str()}),
                   3, "/nonexistent.csv: cannot be read");
+}
+
+TEST(CommandLine, NamesADataFileThatIsAFolder) {
+  expect_one_line(
+      run({"study", "run", "E1", "--quiet", "--data", "/tmp", "--out", testing::TempDir().c_str()}),
+      3, "/tmp: cannot be read");
+}
+
+TEST(CommandLine, RefusesANegativeSeed) {
+  expect_one_line(run({"study", "run", "E1", "--seed", "-1"}), 2, "--seed");
+}
+
+TEST(CommandLine, PublishesDigestsOfTheDefaultRunOnly) {
+  expect_one_line(run({"reproduce", "--seeds", "1", "--write-digests", "/nonexistent/d.json"}), 2,
+                  "--write-digests needs the default seeds and data");
 }
 
 TEST(CommandLine, NamesTheLineOfATruncatedDataFile) {
@@ -110,6 +131,18 @@ TEST(CommandLine, RunsAStudyAndVerifiesItsLedger) {
   EXPECT_EQ(ended.err, "");
   const std::string path = out + "/ledger.jsonl";
   EXPECT_EQ(run({"ledger", "verify", path.c_str()}).code, 0);
+
+  // The head that the table gives convicts a ledger that lost its last record.
+  const std::size_t at = ended.out.find("records, head ");
+  ASSERT_NE(at, std::string::npos);
+  const std::string head = ended.out.substr(at + 14, 64);
+  EXPECT_EQ(run({"ledger", "verify", path.c_str(), "--head", head.c_str()}).code, 0);
+  const std::string whole = read(path);
+  std::ofstream(path, std::ios::binary) << whole.substr(0, whole.rfind('\n', whole.size() - 2) + 1);
+  EXPECT_EQ(run({"ledger", "verify", path.c_str()}).code, 0);
+  const Ended cut = run({"ledger", "verify", path.c_str(), "--head", head.c_str()});
+  EXPECT_EQ(cut.code, 1);
+  EXPECT_NE(cut.out.find("records are missing"), std::string::npos) << cut.out;
 
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(5000);

@@ -1,6 +1,7 @@
 #include "experiments/digits.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <set>
 #include <string>
@@ -71,6 +72,30 @@ TEST(Digits, RefuseAFileThatIsCutOff) {
 TEST(Digits, RefuseADamagedGzipStream) {
   EXPECT_MESSAGE(parse_digits("\x1f\x8bnonsense", "my.csv.gz"), FormatError,
                  "my.csv.gz: the gzip stream is damaged or cut off");
+}
+
+std::string gzip(const std::string& text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::vector<Bytef> in(text.begin(), text.end()), out(text.size() + 1000);
+  stream.next_in = in.data();
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = out.data();
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  const std::string packed(out.begin(),
+                           out.begin() + static_cast<std::ptrdiff_t>(stream.total_out));
+  deflateEnd(&stream);
+  return packed;
+}
+
+TEST(Digits, ReadEveryMemberOfAGzipFileAndNothingAfterIt) {
+  EXPECT_EQ(parse_digits(gzip(file(600)) + gzip(file(500)), "two.gz").size(), 1100U);
+  EXPECT_THROW(parse_digits(gzip(file(1200)) + "tail", "tail.gz"), FormatError);
+  const std::string whole = gzip(file(1200));
+  for (std::size_t n = 2; n < whole.size(); n += 7) {
+    EXPECT_THROW(parse_digits(whole.substr(0, n), "cut.gz"), FormatError) << n;
+  }
 }
 
 TEST(Tasks, HoldNoImageInTwoSplits) {

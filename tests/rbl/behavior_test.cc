@@ -108,6 +108,21 @@ TEST_F(BehaviorTest, ThePlainModelRunsNotOneOperationMore) {
   EXPECT_EQ(operations, 1U + 4 + 3);  // the input, four parameters, linear tanh linear
 }
 
+TEST_F(BehaviorTest, ASecondBehaviorAddsToTheFirstAndBothUnload) {
+  const Attached first = attach(model, lora());
+  train(first, 5);
+  const Store& other = ledger.open("phi2", Role::kBehavior);
+  const Lora second(other, theta, {.sites = {"layer.1"}, .rank = 1, .alpha = 1});
+  ledger.commit(second.init(Rng(2).stream("lora")));
+  const Tensor b = Rng(4).stream("b").normal({1, 4}, Dtype::kF32);
+  ledger.commit({.proposer = "test", .writes = {{&other, "layer.1.lora_B", b}}});
+  const Attached both = attach(first, second);
+  EXPECT_FALSE(same_bits(nn::evaluate(both, x), nn::evaluate(first, x)));
+  EXPECT_FALSE(same_bits(nn::evaluate(both, x), nn::evaluate(attach(model, second), x)));
+  const Tensor plain = nn::evaluate(model, x);
+  EXPECT_TRUE(same_bits(nn::evaluate(nn::Mlp(theta, {.sizes = {6, 8, 4}}), x), plain));
+}
+
 TEST_F(BehaviorTest, OnlyPhiTakesGradients) {
   const Gradients found = gradients(attach(model, lora()));
   EXPECT_EQ(found.items().size(), phi.entries().size());

@@ -79,6 +79,24 @@ TEST(Divergence, IsNeverNegativeAndJsNeverAboveLn2) {
   }
 }
 
+TEST(Divergence, StandsProbabilitiesDownToTheSmallestThereAre) {
+  for (const double gap : {600.0, 700.0, 715.0, 740.0, 746.0, 1e4, 1e30}) {
+    const Tensor p = log_probabilities(Tensor::from<double>(std::vector<double>{0, -gap}, {1, 2}));
+    const Tensor q = log_probabilities(Tensor::from<double>(std::vector<double>{-gap, 0}, {1, 2}));
+    const Tensor half = row({0.5, 0.5});
+    EXPECT_NEAR(kl_divergence(p, half).mean, std::log(2.0), 1e-12) << gap;
+    EXPECT_NEAR(kl_divergence(p, q).mean / gap, 1, 1e-12) << gap;
+    EXPECT_NEAR(js_divergence(p, q).mean, std::log(2.0), 1e-12) << gap;
+  }
+}
+
+TEST(Divergence, RefusesOutputsThatAreNotNumbers) {
+  const Tensor p = row({0.5, 0.5});
+  const Tensor nan = Tensor::full<double>({1, 2}, std::nan(""));
+  EXPECT_THROW(kl_divergence(p, nan), NonFiniteError);
+  EXPECT_THROW(js_divergence(nan, p), NonFiniteError);
+}
+
 TEST(Divergence, OfDisjointDistributionsIsInfiniteAndLn2) {
   const Tensor p = row({1, 0}), q = row({0, 1});
   EXPECT_EQ(kl_divergence(p, q).mean, std::numeric_limits<double>::infinity());
@@ -109,7 +127,9 @@ TEST(Recoverability, IsOneForFullZeroForNoneAndNegativeForWorse) {
 
 TEST(Recoverability, HasNoNumberWhereNothingWasLost) {
   EXPECT_EQ(recoverability(0, 0).state, Recoverability::State::kUndefined);
-  EXPECT_EQ(recoverability(std::nan(""), 0).state, Recoverability::State::kUndefined);
+  const double inf = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(recoverability(1, inf).state, Recoverability::State::kUndefined);
+  EXPECT_EQ(recoverability(inf, 1).value, 1);
   EXPECT_EQ(recoverability(1e-30, 0).state, Recoverability::State::kBelowFloor);
 }
 

@@ -44,6 +44,23 @@ TEST_F(LedgerTest, AHandleTakenBeforeACommitKeepsItsValues) {
   EXPECT_EQ(before.values<float>()[0], 1.0F);
 }
 
+TEST_F(LedgerTest, ASpanKeptFromABuilderCannotReachWhatWasCommitted) {
+  TensorBuilder builder({2}, Dtype::kF32);
+  const std::span<float> kept = builder.values<float>();
+  kept[0] = kept[1] = 5;
+  ledger.commit(write(std::move(builder).build()));
+  kept[0] = 77;
+  EXPECT_EQ(theta.at("w").values<float>()[0], 5.0F);
+}
+
+TEST_F(LedgerTest, ACommitThatCannotBeRecordedIsNotApplied) {
+  Ledger full(Ledger::Level::kDigest, "/dev/null");
+  const Store& store = full.open("s", Role::kIdentity);
+  full.commit({.proposer = "t", .writes = {{&store, "w", pair_of(1, 2), true}}});
+  EXPECT_MESSAGE(Ledger(Ledger::Level::kDigest, "/dev/full"), EnvironmentError,
+                 "ledger: cannot write /dev/full");
+}
+
 TEST_F(LedgerTest, StoresCanOnlyBeReadFromOutside) {
   static_assert(std::is_same_v<decltype(ledger.open("x", Role::kBuffer)), const Store&>);
   static_assert(std::is_same_v<decltype(theta.entries()), std::span<const Entry>>);

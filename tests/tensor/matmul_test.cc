@@ -24,14 +24,28 @@ std::vector<T> make(Data data, std::size_t n, std::uint64_t seed) {
   return oracle::hostile_values<T>(n, seed, data == Data::kWithNan);
 }
 
-// A rows x cols view, `offset` into `data`, with `gap` unused values after each value or line.
+// A rows x cols matrix of which each line is followed by `gap` unused values. The data starts one
+// value late, and ends with the last value that is used.
 template <class T>
-MatrixView<T> view(const std::vector<T>& data, std::size_t rows, std::size_t cols, bool transposed,
-                   std::size_t gap, std::size_t offset) {
-  const std::size_t line = (transposed ? rows : cols) + gap;
-  return {std::span<const T>(data).subspan(offset), rows, cols, transposed ? 1 : line,
-          transposed ? line : 1};
-}
+struct Matrix {
+  Matrix(Data kind, std::size_t rows_, std::size_t cols_, bool transposed_, std::size_t gap,
+         std::uint64_t seed)
+      : rows(rows_), cols(cols_), transposed(transposed_) {
+    const std::size_t lines = transposed ? cols : rows;
+    const std::size_t length = transposed ? rows : cols;
+    line = length + gap;
+    data = make<T>(kind, 1 + (lines == 0 ? 0 : (lines - 1) * line + length), seed);
+  }
+
+  MatrixView<T> view() const {
+    return {std::span<const T>(data).subspan(1), rows, cols, transposed ? 1 : line,
+            transposed ? line : 1};
+  }
+
+  std::vector<T> data;
+  std::size_t rows, cols, line = 0;
+  bool transposed;
+};
 
 template <class T>
 class MatMul : public testing::Test {
@@ -55,11 +69,10 @@ class MatMul : public testing::Test {
     const std::size_t gap = (m + n + k) % 3;
     for (const bool a_transposed : {false, true}) {
       for (const bool b_transposed : {false, true}) {
-        const auto a = make<T>(data, (m + gap) * (k + gap) + m + k + 1, m);
-        const auto b = make<T>(data, (k + gap) * (n + gap) + n + k + 1, n);
+        const Matrix<T> a(data, m, k, a_transposed, gap, m);
+        const Matrix<T> b(data, k, n, b_transposed, gap, n);
         const auto bias = make<T>(data, n, k);
-        check(view(a, m, k, a_transposed, gap, 1), view(b, k, n, b_transposed, gap, 1),
-              m % 2 == 0 ? std::span<const T>(bias) : std::span<const T>());
+        check(a.view(), b.view(), m % 2 == 0 ? std::span<const T>(bias) : std::span<const T>());
       }
     }
   }

@@ -32,6 +32,11 @@ TEST(Tensor, HandsOutReadOnlyValuesOnly) {
   static_assert(std::is_same_v<decltype(handle.extent<float>()), std::span<const float>>);
 }
 
+TEST(TensorBuilder, CannotBeCopied) {
+  static_assert(!std::is_copy_constructible_v<TensorBuilder>);
+  static_assert(!std::is_copy_assignable_v<TensorBuilder>);
+}
+
 TEST(Tensor, IsAlignedForTheWidestVector) {
   const Tensor tensor = counting({5});
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.values<float>().data()) % 64, 0U);

@@ -1,8 +1,11 @@
 #include "tensor/ledger.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
+#include <filesystem>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -53,12 +56,52 @@ TEST_F(LedgerTest, ASpanKeptFromABuilderCannotReachWhatWasCommitted) {
   EXPECT_EQ(theta.at("w").values<float>()[0], 5.0F);
 }
 
+// Lets files grow to `bytes` only; a write beyond fails like one to a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
+
 TEST_F(LedgerTest, ACommitThatCannotBeRecordedIsNotApplied) {
-  Ledger full(Ledger::Level::kDigest, "/dev/null");
+  const std::string path = testing::TempDir() + "/palinode-full.jsonl";
+  Ledger full(Ledger::Level::kDigest, path);
   const Store& store = full.open("s", Role::kIdentity);
   full.commit({.proposer = "t", .writes = {{&store, "w", pair_of(1, 2), true}}});
+  const Sha256Digest head = full.head();
+  {
+    const FileSizeLimit limit(std::filesystem::file_size(path) + 10);
+    EXPECT_MESSAGE(full.commit({.proposer = "t", .writes = {{&store, "w", pair_of(3, 4)}}}),
+                   EnvironmentError, "ledger: cannot write " + path);
+  }
+  EXPECT_EQ(store.at("w").values<float>()[0], 1.0F);
+  EXPECT_EQ(full.head(), head);
   EXPECT_MESSAGE(Ledger(Ledger::Level::kDigest, "/dev/full"), EnvironmentError,
                  "ledger: cannot write /dev/full");
+  std::filesystem::remove(path);
+}
+
+TEST_F(LedgerTest, ARecordIsInTheFileWhenCommitReturns) {
+  const std::string path = testing::TempDir() + "/palinode-now.jsonl";
+  Ledger now(Ledger::Level::kDigest, path);
+  const auto size = std::filesystem::file_size(path);
+  const Store& store = now.open("s", Role::kIdentity);
+  now.commit({.proposer = "t", .writes = {{&store, "w", pair_of(1, 2), true}}});
+  EXPECT_GT(std::filesystem::file_size(path), size + 100);
+  std::filesystem::remove(path);
 }
 
 TEST_F(LedgerTest, StoresCanOnlyBeReadFromOutside) {

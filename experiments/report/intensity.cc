@@ -97,7 +97,8 @@ Json intensity_layers(const Json& x, const Json& y, bool bounded) {
 std::vector<Json> intensities(const Panel& panel) {
   std::vector<Json> out;
   for (const Json& group : panel.groups) {
-    if (figure(group, "alpha").value_or(0) <= 0) continue;
+    // A planted leak has a size too, but it is a test of the instruments, not an intensity.
+    if (text(group, "mechanism") != "noise" || figure(group, "alpha").value_or(0) <= 0) continue;
     const bool seen = std::any_of(out.begin(), out.end(), [&](const Json& other) {
       return text(other, "locus") == text(group, "locus") &&
              text(other, "mechanism") == text(group, "mechanism") &&

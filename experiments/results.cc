@@ -202,8 +202,9 @@ std::string rows_csv(std::span<const Row> rows) {
     const ordered_json json = row_json(row);
     std::string header, line;
     for (const auto& [name, value] : json.items()) {
-      header += (header.empty() ? "" : ",") + name;
-      line += (line.empty() ? "" : ",") + csv_field(value);
+      const std::string_view comma = header.empty() ? "" : ",";
+      header.append(comma).append(name);
+      line.append(comma).append(csv_field(value));
     }
     if (csv.empty()) csv = header + "\n";
     csv += line + "\n";

@@ -1,13 +1,24 @@
 #include "tensor/shape.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "tensor/error.h"
 
 namespace palinode {
+namespace {
+
+std::string list(std::span<const std::size_t> extents) {
+  std::string text = "[";
+  for (const std::size_t extent : extents) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(extent);
+  }
+  return text + "]";
+}
+
+}  // namespace
 
 std::string_view dtype_name(Dtype dtype) {
   switch (dtype) {
@@ -34,7 +45,7 @@ Shape::Shape(std::span<const std::size_t> extents) : rank_(extents.size()) {
   constexpr std::size_t kLimit = std::size_t{1} << 60;
   for (const std::size_t extent : extents) {
     if (extent != 0 && elements_ > kLimit / extent) {
-      throw ShapeError(fmt::format("shape: too many elements in [{}]", fmt::join(extents, ", ")));
+      throw ShapeError(fmt::format("shape: too many elements in {}", list(extents)));
     }
     elements_ *= extent;
   }
@@ -46,6 +57,6 @@ std::size_t Shape::rows() const {
   return rows;
 }
 
-std::string Shape::to_string() const { return fmt::format("[{}]", fmt::join(extents(), ", ")); }
+std::string Shape::to_string() const { return list(extents()); }
 
 }  // namespace palinode

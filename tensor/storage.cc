@@ -18,6 +18,20 @@
 namespace palinode {
 namespace {
 
+// Under AddressSanitizer every block is a heap block of its exact size, or it could not see past a
+// pool's.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPooled = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kPooled = false;
+#else
+constexpr bool kPooled = true;
+#endif
+#else
+constexpr bool kPooled = true;
+#endif
+
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kClasses = 48;                         // powers of two from 64 bytes up
 constexpr std::size_t kKeptPerClass = std::size_t{1} << 26;  // 64 MiB; more goes back to the system
@@ -73,6 +87,11 @@ Pool& pool() {
 }  // namespace
 
 std::shared_ptr<std::byte> allocate(std::size_t bytes) {
+  if (!kPooled) {
+    void* block = nullptr;
+    if (posix_memalign(&block, kAlignment, bytes) != 0) throw std::bad_alloc();
+    return {static_cast<std::byte*>(block), Free()};
+  }
   const std::size_t units = bytes <= kAlignment ? 1 : (bytes + kAlignment - 1) / kAlignment;
   const auto size_class = static_cast<std::size_t>(std::bit_width(units - 1));
   if (size_class >= kClasses) throw std::bad_alloc();

@@ -51,8 +51,10 @@ TEST_F(LedgerTest, ASpanKeptFromABuilderCannotReachWhatWasCommitted) {
   TensorBuilder builder({2}, Dtype::kF32);
   const std::span<float> kept = builder.values<float>();
   kept[0] = kept[1] = 5;
-  ledger.commit(write(std::move(builder).build()));
+  const Tensor built = std::move(builder).build();
+  ledger.commit(write(built));
   kept[0] = 77;
+  EXPECT_EQ(built.values<float>()[0], 77.0F);  // the span does reach its own tensor
   EXPECT_EQ(theta.at("w").values<float>()[0], 5.0F);
 }
 

@@ -50,6 +50,9 @@ std::string gunzip(std::string_view bytes, const std::string& name) {
     status = inflate(&inflater.stream, Z_NO_FLUSH);
     const std::size_t got = chunk.size() - inflater.stream.avail_out;
     text.append(chunk.data(), got);
+    if (text.size() > kLargest) {
+      throw FormatError(fmt::format("{}: more than {} bytes of digits", name, kLargest));
+    }
     if (status == Z_STREAM_END && inflater.stream.avail_in > 0) {
       status = inflateReset(&inflater.stream);  // another member follows: gzip files may be joined
       continue;
@@ -57,9 +60,6 @@ std::string gunzip(std::string_view bytes, const std::string& name) {
     if (status == Z_STREAM_END) break;
     if (status != Z_OK || got == 0) {
       throw FormatError(fmt::format("{}: the gzip stream is damaged or cut off", name));
-    }
-    if (text.size() > kLargest) {
-      throw FormatError(fmt::format("{}: more than {} bytes of digits", name, kLargest));
     }
   }
   return text;

@@ -54,6 +54,17 @@ std::vector<Outcome> run_seed(const SuiteConfig& config, const Digits& digits, s
   return outcomes;
 }
 
+// A ledger or certificate of another run would mislead beside this one's results.
+void remove_leftovers(const std::string& out) {
+  for (const char* name : {"/ledger.jsonl", "/certificate.json"}) {
+    std::error_code error;
+    std::filesystem::remove(out + name, error);
+    if (error) {
+      throw EnvironmentError(fmt::format("cannot remove {}{}: {}", out, name, error.message()));
+    }
+  }
+}
+
 ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate& c) {
   ordered_json j;
   j["schema"] = 1;
@@ -90,10 +101,10 @@ SuiteResult run_suite(const SuiteConfig& config) {
     if (error) {
       throw EnvironmentError(fmt::format("cannot make {}: {}", config.out, error.message()));
     }
-    std::filesystem::remove(config.out + "/ledger.jsonl", error);  // another run's would mislead
   }
   const Digits digits =
       make_tasks(config.data_path.empty() ? embedded_digits() : read_digits(config.data_path));
+  if (!config.out.empty()) remove_leftovers(config.out);
   std::vector<std::vector<Outcome>> by_seed(config.seeds);
   SuiteResult result;
   {

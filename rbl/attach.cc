@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tensor/error.h"
+
 namespace palinode::rbl {
 namespace {
 
@@ -23,16 +25,21 @@ class Stack : public nn::Seam {
 }  // namespace
 
 Attached::Attached(const nn::Model& model, Lora behavior)
-    : model_(&model), behavior_(std::move(behavior)) {}
+    : model_(&model), behavior_(std::make_unique<Lora>(std::move(behavior))) {}
+
+const Lora& Attached::behavior() const {
+  if (behavior_ == nullptr) throw NameError("attached: the behavior was detached");
+  return *behavior_;
+}
 
 Var Attached::forward(nn::Run& run, Var x) const {
-  const Stack stack(behavior_, run.seam());
+  const Stack stack(behavior(), run.seam());
   nn::Run with_behavior(run.tape(), &stack);
   return model_->forward(with_behavior, x);
 }
 
 Attached attach(const nn::Model& model, Lora behavior) { return {model, std::move(behavior)}; }
 
-Lora detach(Attached attached) { return std::move(attached.behavior_); }
+Lora detach(Attached attached) { return attached.behavior(); }
 
 }  // namespace palinode::rbl

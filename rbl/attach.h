@@ -4,8 +4,11 @@
 // the function. The model has nothing to undo, which is why what it computes afterwards is the same
 // to the last bit.
 //
-// What is attached may be attached to again: a later behavior adds to what the earlier ones return.
+// What is attached may be attached to again, and is unloaded last first: using a function whose
+// inner behavior is gone throws NameError. A later behavior adds to what the earlier ones return.
 #pragma once
+
+#include <memory>
 
 #include "nn/run.h"
 #include "rbl/lora.h"
@@ -15,7 +18,8 @@ namespace palinode::rbl {
 class Attached : public nn::Model {
  public:
   Var forward(nn::Run& run, Var x) const override;
-  const Lora& behavior() const { return behavior_; }
+  // Throws NameError once the behavior was detached.
+  const Lora& behavior() const;
 
  private:
   friend Attached attach(const nn::Model& model, Lora behavior);
@@ -23,10 +27,12 @@ class Attached : public nn::Model {
   Attached(const nn::Model& model, Lora behavior);
 
   const nn::Model* model_;
-  Lora behavior_;
+  std::unique_ptr<Lora> behavior_;  // none once detached
 };
 
+// The model must outlive what is attached to it, so a temporary is refused.
 Attached attach(const nn::Model& model, Lora behavior);
+Attached attach(const nn::Model&& model, Lora behavior) = delete;
 
 // The unload operator K of the paper.
 Lora detach(Attached attached);

@@ -118,8 +118,10 @@ Divergence kl_divergence(const Tensor& log_p, const Tensor& log_q) {
   const std::vector<double> p = exp_of(lp), q = exp_of(lq), e = exp_of(d);
   std::vector<double> terms(d.size());
   for (std::size_t i = 0; i < d.size(); ++i) {
-    // exp(d) overflows where p is next to nothing; there q = p * exp(d) is known anyway.
-    const bool overflows = p[i] == 0.0 || d[i] > 700;
+    // Where p is next to nothing exp(d) overflows, or p has lost digits; there q = p * exp(d) is
+    // known anyway.
+    const bool subnormal = p[i] < 0x1p-1022 && d[i] > 40;
+    const bool overflows = p[i] == 0.0 || d[i] > 700 || subnormal;
     terms[i] = !overflows    ? p[i] * exp_excess(d[i], e[i])
                : p[i] == 0.0 ? q[i]
                              : q[i] - p[i] * (1.0 + d[i]);

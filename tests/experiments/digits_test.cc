@@ -92,6 +92,9 @@ std::string gzip(const std::string& text) {
 TEST(Digits, ReadEveryMemberOfAGzipFileAndNothingAfterIt) {
   EXPECT_EQ(parse_digits(gzip(file(600)) + gzip(file(500)), "two.gz").size(), 1100U);
   EXPECT_THROW(parse_digits(gzip(file(1200)) + "tail", "tail.gz"), FormatError);
+  std::string many;  // each member fits one chunk; together they are too much
+  for (int i = 0; i < 300; ++i) many += gzip(std::string(65000, '\n'));
+  EXPECT_THROW(parse_digits(many, "many.gz"), FormatError);
   const std::string whole = gzip(file(1200));
   for (std::size_t n = 2; n < whole.size(); n += 7) {
     EXPECT_THROW(parse_digits(whole.substr(0, n), "cut.gz"), FormatError) << n;

@@ -109,7 +109,8 @@ TEST_F(BehaviorTest, ThePlainModelRunsNotOneOperationMore) {
 }
 
 TEST_F(BehaviorTest, ASecondBehaviorAddsToTheFirstAndBothUnload) {
-  const Attached first = attach(model, lora());
+  const Tensor plain = nn::evaluate(model, x);
+  Attached first = attach(model, lora());
   train(first, 5);
   const Store& other = ledger.open("phi2", Role::kBehavior);
   const Lora second(other, theta, {.sites = {"layer.1"}, .rank = 1, .alpha = 1});
@@ -119,8 +120,13 @@ TEST_F(BehaviorTest, ASecondBehaviorAddsToTheFirstAndBothUnload) {
   const Attached both = attach(first, second);
   EXPECT_FALSE(same_bits(nn::evaluate(both, x), nn::evaluate(first, x)));
   EXPECT_FALSE(same_bits(nn::evaluate(both, x), nn::evaluate(attach(model, second), x)));
-  const Tensor plain = nn::evaluate(model, x);
-  EXPECT_TRUE(same_bits(nn::evaluate(nn::Mlp(theta, {.sizes = {6, 8, 4}}), x), plain));
+  const Tensor with_first = nn::evaluate(first, x);
+  Attached outer = attach(first, second);
+  detach(std::move(outer));
+  EXPECT_TRUE(same_bits(nn::evaluate(first, x), with_first));
+  detach(std::move(first));
+  EXPECT_TRUE(same_bits(nn::evaluate(model, x), plain));
+  EXPECT_MESSAGE(nn::evaluate(both, x), NameError, "attached: the behavior was detached");
 }
 
 TEST_F(BehaviorTest, OnlyPhiTakesGradients) {

@@ -29,7 +29,9 @@ struct ElementwiseTable {
 template <class T>
 struct ReduceTable {
   T (*sum)(const T* x, std::size_t n);
+  double (*sum_of_squares)(const T* x, std::size_t n);
   T (*max)(const T* x, std::size_t n);
+  std::size_t (*argmax)(const T* x, std::size_t n);
   // Columns [begin, end) of a matrix with `cols` columns.
   void (*column_sums)(const T* x, std::size_t rows, std::size_t cols, std::size_t begin,
                       std::size_t end, T* out);
@@ -39,9 +41,29 @@ struct ReduceTable {
 template <class T>
 struct SoftmaxTable {
   UnaryFunction<T> softmax, log_softmax;
-  BinaryFunction<T> log_softmax_grad;
+  BinaryFunction<T> softmax_grad, log_softmax_grad;
   T (*cross_entropy)(const T* x, std::size_t n, std::size_t label);
   void (*cross_entropy_grad)(const T* x, std::size_t n, std::size_t label, T r, T* dx);
+};
+
+// What normalizes a row: h[j] = (x[j] - mean) * rstd.
+template <class T>
+struct RowScale {
+  T mean, rstd;
+};
+
+// Each function but gamma_grad does one row.
+template <class T>
+struct NormTable {
+  RowScale<T> (*layer_statistics)(const T* x, std::size_t n, T eps);
+  RowScale<T> (*rms_statistics)(const T* x, std::size_t n, T eps);
+  void (*layer)(const T* x, RowScale<T> row, const T* gamma, const T* beta, T* y, std::size_t n);
+  void (*rms)(const T* x, RowScale<T> row, const T* gamma, T* y, std::size_t n);
+  void (*layer_grad)(const T* g, const T* x, const T* gamma, RowScale<T> row, T* dx, std::size_t n);
+  void (*rms_grad)(const T* g, const T* x, const T* gamma, RowScale<T> row, T* dx, std::size_t n);
+  // Columns [begin, end) of matrices with `cols` columns; no `mean` is a mean of zero.
+  void (*gamma_grad)(const T* g, const T* x, const T* mean, const T* rstd, std::size_t rows,
+                     std::size_t cols, std::size_t begin, std::size_t end, T* out);
 };
 
 template <class T>

@@ -18,6 +18,7 @@ namespace palinode {
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;  // scale
+  double eps = 1e-5;    // layer_norm, rms_norm: added to the variance, or the mean of the squares
   Tensor labels = {};   // i32 [rows]: cross_entropy
   Tensor weights = {};  // [rows] or none: cross_entropy
 };
@@ -69,5 +70,7 @@ void require_same_shape(std::string_view op, std::span<const Tensor> operands);
 // A random extent from 1 to 7, and a random matrix shape, for samples.
 std::size_t random_extent(const Rng& rng, std::size_t draw);
 Shape random_shape(const Rng& rng);
+// The same with one to three axes, for ops along the last one.
+Shape random_rows_shape(const Rng& rng);
 
 }  // namespace palinode

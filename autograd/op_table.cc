@@ -33,7 +33,7 @@ void throw_shapes(std::string_view op, std::string_view what, std::span<const Te
 
 void require_same_dtype(std::string_view op, std::span<const Tensor> operands) {
   for (const Tensor& operand : operands) {
-    if (operand.dtype() == Dtype::kI32) throw_not_float(operand.dtype(), std::string(op).c_str());
+    if (!is_compute(operand.dtype())) throw_not_float(operand.dtype(), std::string(op).c_str());
     if (operand.dtype() != operands.front().dtype()) {
       throw DtypeError(fmt::format("{}: operands differ in type: {} and {}", op,
                                    operands.front().describe(), operand.describe()));
@@ -55,5 +55,11 @@ std::size_t random_extent(const Rng& rng, std::size_t draw) {
 }
 
 Shape random_shape(const Rng& rng) { return {random_extent(rng, 0), random_extent(rng, 1)}; }
+
+Shape random_rows_shape(const Rng& rng) {
+  const std::array extents{random_extent(rng, 0), random_extent(rng, 1), random_extent(rng, 2)};
+  const auto rank = static_cast<std::size_t>(1 + rng.stream("rank").below(0, 3));
+  return Shape(std::span<const std::size_t>(extents).last(rank));
+}
 
 }  // namespace palinode

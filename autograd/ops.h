@@ -20,7 +20,11 @@ Var exp(Var x);
 Var log(Var x);
 Var sum(Var x);          // any shape -> []
 Var mean(Var x);         // any shape, not empty -> []
+Var softmax(Var x);      // along the last axis
 Var log_softmax(Var x);  // along the last axis
+// Along the last axis: x [..., n], gamma and beta [n] -> [..., n].
+Var layer_norm(Var x, Var gamma, Var beta, double eps = 1e-5);
+Var rms_norm(Var x, Var gamma, double eps = 1e-5);
 // Mean over rows of weights[i] * -log softmax(logits)[i, labels[i]].
 //   logits [rows, classes], labels i32 [rows], weights [rows] or none (all one) -> []
 Var cross_entropy(Var logits, const Tensor& labels, const Tensor& weights = {});

@@ -22,9 +22,9 @@ inline double top(double x) { return value(bits(x) & 0xfffffffff8000000); }
 inline double pow2(double k) { return value((bits(k + kShift) + 1023) << 52); }
 
 inline double poly(double x, std::initializer_list<double> c) {
-  const double* last = c.end() - 1;
-  double y = *last;
-  while (last != c.begin()) y = y * x + *--last;
+  auto next = c.end();
+  double y = *--next;
+  while (next != c.begin()) y = y * x + *--next;
   return y;
 }
 

@@ -23,7 +23,7 @@ class Number {
   }
   mpfr_ptr get() { return value_; }
   mpfr_srcptr get() const { return value_; }
-  double nearest() const { return mpfr_get_d(value_, MPFR_RNDN); }
+  double nearest() const { return mpfr_get_d(value_, MPFR_RNDN) + 0.0; }  // no -0
 
  private:
   mpfr_t value_;

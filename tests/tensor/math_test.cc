@@ -158,7 +158,7 @@ TEST(MathSpecialValues, OfSinAndCos) {
   EXPECT_TRUE(same_bits(at<double>(cos, -0.0), 1.0));
   // The f64 nearest to pi, and the one that is nearest to a multiple of pi/2 for its size.
   EXPECT_TRUE(same_bits(at<double>(sin, 0x1.921fb54442d18p+1), 0x1.1a62633145c07p-53));
-  EXPECT_TRUE(same_bits(at<double>(cos, 0x1.6ac5b262ca1ffp+849), 0x1.14ae72e6ba22fp-61));
+  EXPECT_TRUE(same_bits(at<double>(cos, 0x1.6ac5b262ca1ffp+849), -0x1.14ae72e6ba22fp-61));
 }
 
 TEST(MathSpecialValues, OfRsqrt) {
@@ -202,14 +202,14 @@ TEST(MathF64, Erf) {
   EXPECT_LT(worst_error("erf", random_doubles(-6.5, 6.5)), 0.51);
   EXPECT_LT(worst_error("erf", random_doubles(-0.1, 0.1)), 0.51);
   EXPECT_LT(worst_error("erf", random_sizes(-1020, 0)), 0.51);
-  EXPECT_LT(worst_error("erf", random_sizes(-1074, -1020)), 0.7);
+  EXPECT_LT(worst_error("erf", random_sizes(-1074, -1020)), 0.77);
 }
 
 TEST(MathF64, GeluKeepsItsDigitsInTheTail) {
-  EXPECT_LT(worst_error("gelu", random_doubles(-37.4, 10)), 0.53);
-  EXPECT_LT(worst_error("gelu", random_doubles(-2, 2)), 0.53);
-  EXPECT_LT(worst_error("gelu", random_doubles(-38.5, -37.4)), 0.77);
-  EXPECT_LT(worst_error("gelu", negated(random_sizes(-1074, 0))), 0.53);
+  EXPECT_LT(worst_error("gelu", random_doubles(-37.4, 10, 4000)), 0.53);
+  EXPECT_LT(worst_error("gelu", random_doubles(-2, 2, 4000)), 0.53);
+  EXPECT_LT(worst_error("gelu", random_doubles(-38.5, -37.4, 2000)), 0.77);
+  EXPECT_LT(worst_error("gelu", negated(random_sizes(-1074, 0, 4000))), 0.53);
 }
 
 TEST(MathF64, GeluTanhKeepsItsDigitsInTheTail) {

@@ -15,9 +15,15 @@ Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n]
 Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
 Var relu(Var x);
 Var tanh(Var x);
-Var gelu_tanh(Var x);
+Var sigmoid(Var x);
+Var gelu(Var x);       // x Phi(x)
+Var gelu_tanh(Var x);  // the tanh form of the same
 Var exp(Var x);
 Var log(Var x);
+Var sin(Var x);
+Var cos(Var x);
+Var erf(Var x);
+Var rsqrt(Var x);        // 1 / sqrt(x)
 Var sum(Var x);          // any shape -> []
 Var mean(Var x);         // any shape, not empty -> []
 Var softmax(Var x);      // along the last axis

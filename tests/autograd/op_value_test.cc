@@ -91,7 +91,7 @@ Values cross_entropy_of(const Sample& s) {
   return {total / static_cast<double>(rows)};
 }
 
-double gelu(double x) {
+double gelu_tanh_of(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
@@ -115,9 +115,20 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
       {"linear", [](const Sample& s) { return product(s, true); }},
       {"relu", [](const Sample& s) { return each(s, [](double x) { return std::max(x, 0.0); }); }},
       {"tanh", [](const Sample& s) { return each(s, [](double x) { return std::tanh(x); }); }},
-      {"gelu_tanh", [](const Sample& s) { return each(s, gelu); }},
+      {"sigmoid",
+       [](const Sample& s) { return each(s, [](double x) { return 1 / (1 + std::exp(-x)); }); }},
+      {"gelu",
+       [](const Sample& s) {
+         return each(s, [](double x) { return x / 2 * std::erfc(-x / std::sqrt(2.0)); });
+       }},
+      {"gelu_tanh", [](const Sample& s) { return each(s, gelu_tanh_of); }},
       {"exp", [](const Sample& s) { return each(s, [](double x) { return std::exp(x); }); }},
       {"log", [](const Sample& s) { return each(s, [](double x) { return std::log(x); }); }},
+      {"sin", [](const Sample& s) { return each(s, [](double x) { return std::sin(x); }); }},
+      {"cos", [](const Sample& s) { return each(s, [](double x) { return std::cos(x); }); }},
+      {"erf", [](const Sample& s) { return each(s, [](double x) { return std::erf(x); }); }},
+      {"rsqrt",
+       [](const Sample& s) { return each(s, [](double x) { return std::pow(x, -0.5); }); }},
       {"sum",
        [](const Sample& s) {
          const Values x = input(s, 0);

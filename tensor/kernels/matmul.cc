@@ -7,6 +7,8 @@
 #include <new>
 
 #include "tensor/error.h"
+#include "tensor/gemm.h"
+#include "tensor/kernels/blas.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/parallel.h"
 
@@ -257,6 +259,7 @@ void matmul(const MatrixView<T>& a, const MatrixView<T>& b, std::span<const T> b
     for (std::size_t i = 0; i < c.size(); ++i) c[i] = bias.empty() ? T{0} : T{0} + bias[i % b.cols];
     return;
   }
+  if (active_gemm() == Gemm::kOpenblas) return openblas_matmul(a, b, bias, c);
   run_on_threads(MatMulProblem<T>{.a = a.data.data(),
                                   .b = b.data.data(),
                                   .bias = bias.empty() ? nullptr : bias.data(),

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <initializer_list>
+
 #include "bench/blas_peers.h"
 #include "bench/case.h"
 #include "bench/limits.h"
@@ -8,6 +10,8 @@
 
 namespace palinode::bench {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 struct Product {
   std::size_t m, n, k;
@@ -109,13 +113,13 @@ std::vector<Bar> batch_1_bars(double bar, double gemm, double gemv) {
 std::vector<Case> matmul_cases() {
   std::vector<Case> list;
   list.push_back(product_case<float>({64, 64, 64}, cube_64_bars()));
-  for (const std::size_t n : {128, 256, 512, 1024}) {
+  for (const std::size_t n : Sizes{128, 256, 512, 1024}) {
     list.push_back(product_case<float>({n, n, n}, {best_openblas(0.97)}));
   }
   for (const Product& q : {Product{64, 512, 512}, {256, 768, 768}, {256, 3072, 768}}) {
     list.push_back(product_case<float>(q, {best_openblas(0.97)}));
   }
-  for (const std::size_t n : {512, 1024}) {
+  for (const std::size_t n : Sizes{512, 1024}) {
     list.push_back(product_case<float>({n, n, n, 2}, {best_openblas(0.95)}));
   }
   list.push_back(product_case<float>({1, 768, 768}, batch_1_bars(20, 7.7, 32)));
@@ -125,7 +129,7 @@ std::vector<Case> matmul_cases() {
       if (a_t || b_t) list.push_back(product_case<float>({512, 512, 512, 1, a_t, b_t}));
     }
   }
-  for (const std::size_t n : {256, 512}) list.push_back(product_case<double>({n, n, n}));
+  for (const std::size_t n : Sizes{256, 512}) list.push_back(product_case<double>({n, n, n}));
   return list;
 }
 

@@ -49,16 +49,16 @@ Case sum_case(const Size& size) {
 }
 
 Case max_case() {
-  const std::size_t n = 65536;
-  return one_thread("max f32 64 Ki", Unit::kGbytes, double(n * sizeof(float)), [n] {
-    const Buffer<float> x(n), out(1);
+  constexpr std::size_t kValues = 65536;
+  return one_thread("max f32 64 Ki", Unit::kGbytes, double(kValues * sizeof(float)), [] {
+    const Buffer<float> x(kValues), out(1);
     return std::vector<Contender>{
         {.name = "Palinode",
-         .run = [x, out, n] { kernels::row_max<float>(x.in(), 1, n, out.out()); }},
+         .run = [x, out] { kernels::row_max<float>(x.in(), 1, kValues, out.out()); }},
         {.name = "plain SIMD",
          .variant = "NaN ignored",
          .run = [x] { benchmark::DoNotOptimize(plain_max(x.in())); }},
-        read_limit(n * sizeof(float))};
+        read_limit(kValues * sizeof(float))};
   });
 }
 

@@ -23,6 +23,7 @@ namespace palinode {
 namespace {
 
 using kernels::MatrixView;
+using Sizes = std::initializer_list<std::size_t>;
 
 // Skips where there is no OpenBLAS, and leaves the canonical product behind.
 class OpenBlas : public testing::Test {
@@ -86,7 +87,7 @@ TEST_F(OpenBlas, IsAsCloseAsTheErrorAnalysisSays) {
   const std::size_t shapes[][3] = {{1, 1, 1},    {1, 70, 300}, {70, 1, 300},  {5, 7, 1},
                                    {13, 17, 19}, {64, 64, 64}, {33, 129, 513}};
   for (const auto& [m, n, k] : shapes) {
-    for (const std::size_t gap : {0, 3}) {
+    for (const std::size_t gap : Sizes{0, 3}) {
       expect_all_transposes_close<float>(m, n, k, gap);
       expect_all_transposes_close<double>(m, n, k, gap);
     }
@@ -103,7 +104,7 @@ TEST_F(OpenBlas, TakesAnyStride) {
 
 TEST_F(OpenBlas, SharesOutRowsOrColumns) {
   const std::size_t before = threads();
-  for (const std::size_t count : {1, 2, 3}) {
+  for (const std::size_t count : Sizes{1, 2, 3}) {
     set_threads(count);
     expect_all_transposes_close<float>(301, 130, 300, 1);
     expect_all_transposes_close<float>(61, 700, 257, 0);

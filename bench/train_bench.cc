@@ -59,5 +59,3 @@ BENCHMARK(freeze_16_mib)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace palinode
-
-BENCHMARK_MAIN();

@@ -13,6 +13,7 @@
 #include "experiments/environment.h"
 #include "experiments/suite.h"
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 #include "tensor/ledger_file.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
@@ -26,7 +27,7 @@ enum ExitCode : int { kDone = 0, kCheckFailed = 1, kUsage = 2, kBadInput = 3, kE
 struct Common {
   std::uint64_t seed = kPublishedSeed;
   std::size_t threads = 0;
-  std::string simd = "best";
+  std::string simd = "best", gemm = "canonical";
   std::string ledger = "digest";
   std::string data, out = "results";
   std::size_t seeds = 0;
@@ -46,6 +47,7 @@ bool use_color(const Common& common) {
 void apply(const Common& common) {
   check_floating_point();
   if (common.threads != 0) set_threads(common.threads);
+  use_gemm(common.gemm == gemm_name(Gemm::kOpenblas) ? Gemm::kOpenblas : Gemm::kCanonical);
   if (common.simd == "best") return use_simd(available_simd().front());
   for (const Simd simd : {Simd::kScalar, Simd::kSse4, Simd::kAvx2, Simd::kAvx3, Simd::kNeon}) {
     if (simd_name(simd) == common.simd) use_simd(simd);
@@ -63,6 +65,10 @@ void add_machine_options(CLI::App& app, Common& common) {
       ->check(CLI::Range(1, 1024));
   app.add_option("--simd", common.simd, "Instruction set; never changes a bit")
       ->check(CLI::IsMember({"scalar", "sse4", "avx2", "avx3", "neon", "best"}))
+      ->capture_default_str();
+  app.add_option("--gemm", common.gemm,
+                 "Matrix product; OpenBLAS's is outside the same-bits contract")
+      ->check(CLI::IsMember({"canonical", "openblas"}))
       ->capture_default_str();
 }
 
@@ -95,7 +101,9 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
   config.out = common.out;
   config.quiet = common.quiet;
   if (!write_digests.empty() && !is_published_run(config)) {
-    fmt::print(stderr, "palinode: --write-digests needs the default seeds and data\n");
+    fmt::print(stderr,
+               "palinode: --write-digests needs the default seeds and data, and --gemm "
+               "canonical\n");
     return kUsage;
   }
   const SuiteResult result = run_suite(config);
@@ -158,7 +166,7 @@ int show_version(bool verbose, const Common& common) {
   apply(common);
   const nlohmann::ordered_json environment = environment_json();
   for (const auto& [name, value] : environment.items()) {
-    print(fmt::format("{:<15} {}\n", name,
+    print(fmt::format("{:<18} {}\n", name,
                       value.is_string() ? value.get<std::string>() : value.dump()));
   }
   return kDone;
@@ -210,7 +218,8 @@ int dispatch(int argc, const char* const* argv) {
   ledger_verify->add_option("--head", head, "The head that results.json and the table give");
 
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
-  version_command->add_flag("--verbose", verbose, "And the compiler, SIMD targets, processor");
+  version_command->add_flag("--verbose", verbose,
+                            "And the compiler, SIMD targets, matrix product, processor");
   add_machine_options(*version_command, common);
 
   try {

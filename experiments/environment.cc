@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tensor/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 
@@ -39,7 +40,12 @@ nlohmann::ordered_json environment_json() {
   j["simd"] = simd_name(active_simd());
   j["simd_available"] = nlohmann::ordered_json::array();
   for (const Simd simd : available_simd()) j["simd_available"].push_back(simd_name(simd));
-  j["backend"] = "canonical";
+  j["backend"] = gemm_name(active_gemm());
+  j["same_bits_contract"] = active_gemm() == Gemm::kCanonical;
+  if (active_gemm() == Gemm::kOpenblas) {
+    j["openblas_core"] = openblas_core();
+    j["openblas_config"] = openblas_config();
+  }
   j["threads"] = threads();
   j["cpu"] = cpu_name();
   utsname os{};

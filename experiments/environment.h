@@ -9,7 +9,8 @@ namespace palinode::experiments {
 
 std::string_view version();  // "0.1.0"
 
-// compiler, simd, simd_available, backend, threads, cpu, os.
+// compiler, simd, simd_available, backend, same_bits_contract, threads, cpu, os; and with OpenBLAS
+// as the backend, openblas_core and openblas_config.
 nlohmann::ordered_json environment_json();
 
 }  // namespace palinode::experiments

@@ -122,9 +122,14 @@ std::string label(std::string key) {
   return key.starts_with("simd") ? "SIMD" + key.substr(4) : key;
 }
 
-void add_headline(const Digests& found, const std::string& size, Places& places) {
+void add_headline(const Digests& found, const std::string& size, const std::string& warning,
+                  Places& places) {
   const std::size_t all = found.match + found.differ + found.unpublished;
-  if (found.differ > 0) {
+  if (!warning.empty()) {
+    places["tone"] = "open";
+    places["headline"] = report::escape(warning);
+    places["explanation"] = "Digests are not compared: these bits are this machine's own.";
+  } else if (found.differ > 0) {
     places["tone"] = "bad";
     places["headline"] = fmt::format("{} of {} {}", found.differ, plural(all, "study", "studies"),
                                      found.differ == 1 ? "does not match its published digest"
@@ -163,8 +168,8 @@ void add_verdict(const Json& results, Places& places) {
   facts.emplace_back("Threads", report::text(environment, "threads"));
   facts.emplace_back("Matrix product", report::text(environment, "backend"));
   facts.emplace_back("Compiler", report::text(environment, "compiler"));
-  const std::set<std::string> shown = {"command", "seed",    "quick",   "cpu",
-                                       "simd",    "threads", "backend", "compiler"};
+  const std::set<std::string> shown = {"command", "seed",    "quick",    "cpu",    "simd",
+                                       "threads", "backend", "compiler", "warning"};
   if (environment.is_object()) {
     for (const auto& [key, value] : environment.items()) {
       if (!shown.contains(key)) facts.emplace_back(label(key), report::text(environment, key));
@@ -177,9 +182,10 @@ void add_verdict(const Json& results, Places& places) {
                         report::escape(value));
   }
   const Digests found = digests(results);
-  add_headline(found, size, places);
+  const std::string warning = report::text(environment, "warning");
+  add_headline(found, size, warning, places);
   places["facts"] = std::move(list);
-  places["digests"] = found.table;
+  places["digests"] = warning.empty() ? found.table : "";
   places["command"] = report::command(report::text(environment, "command"));
   places["version"] = report::escape(report::text(results, "version"));
 }

@@ -65,7 +65,7 @@ ordered_json summary_json(const Summary& s) {
           {"hi", number(s.hi)}};
 }
 
-// The fields of a row but for its own digest and its wall time.
+// The fields of a row but for its own digest, the backend and its wall time.
 ordered_json fields(const Row& r) {
   ordered_json j;
   j["study"] = r.study;
@@ -166,6 +166,7 @@ std::string study_digest(std::span<const Row> rows) {
 
 ordered_json row_json(const Row& row) {
   ordered_json j = fields(row);
+  j["backend"] = row.backend;
   j["seconds"] = row.seconds;
   j["digest"] = row_digest(row);
   return j;

@@ -32,7 +32,7 @@ std::vector<Group> group_rows(std::span<const Row> rows);
 // figures.
 std::string verdict_of(const Group& group);
 
-// SHA-256 over a row's fields except `seconds`, and over a study's rows in order.
+// SHA-256 over a row's fields except `backend` and `seconds`, and over a study's rows in order.
 std::string row_digest(const Row& row);
 std::string study_digest(std::span<const Row> rows);
 

@@ -44,7 +44,9 @@ struct Row {
   bool score_reached = true;  // false: the adaptation ran out of steps
   std::uint64_t steps = 0;    // of the adaptation
   std::uint64_t bytes_kept = 0, bytes_snapshot = 0, bytes_behavior = 0;
-  double seconds = 0;  // wall time; the one field outside the same-bits contract
+  // Outside the digest: how the matrix products were computed, and wall time.
+  std::string backend = "canonical";
+  double seconds = 0;
 };
 
 // A probe's KL above which the rollback counts as having left something behind.

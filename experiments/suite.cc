@@ -11,6 +11,7 @@
 #include "experiments/progress.h"
 #include "experiments/report.h"
 #include "tensor/error.h"
+#include "tensor/gemm.h"
 #include "tensor/parallel.h"
 
 namespace palinode::experiments {
@@ -69,6 +70,7 @@ ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate&
   ordered_json j;
   j["schema"] = 1;
   j["exact"] = c.exact();
+  j["backend"] = gemm_name(active_gemm());
   j["probes"] = c.probes;
   j["seed"] = config.first_seed;
   j["fingerprint"] = {{"before", hex(c.fingerprint_before)},
@@ -87,7 +89,8 @@ ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate&
 
 bool is_published_run(const SuiteConfig& config) {
   const std::size_t seeds = config.size == "full" ? kFullSeeds : kQuickSeeds;
-  return config.first_seed == kPublishedSeed && config.seeds == seeds && config.data_path.empty();
+  return config.first_seed == kPublishedSeed && config.seeds == seeds && config.data_path.empty() &&
+         active_gemm() == Gemm::kCanonical;
 }
 
 bool SuiteResult::digests_match() const {
@@ -114,12 +117,16 @@ SuiteResult run_suite(const SuiteConfig& config) {
     });
   }
   result.data_digest = digits.digest;
+  result.outside_contract = gemm_warning();
   for (std::size_t s = 0; s < config.studies.size(); ++s) {
     const std::size_t first = result.rows.size();
     for (std::vector<Outcome>& outcomes : by_seed) {
       Outcome& outcome = outcomes[s];
       if (outcome.certificate && !result.certificate) result.certificate = outcome.certificate;
-      for (Row& row : outcome.rows) result.rows.push_back(std::move(row));
+      for (Row& row : outcome.rows) {
+        row.backend = gemm_name(active_gemm());
+        result.rows.push_back(std::move(row));
+      }
     }
     const std::string id(config.studies[s]->id);
     result.digests[id] = {study_digest(std::span<const Row>(result.rows).subspan(first)),
@@ -145,6 +152,7 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
   j["environment"]["seeds"] = config.seeds;
   j["environment"]["quick"] = config.size == "quick";
   j["environment"]["data_digest"] = result.data_digest;
+  if (!result.outside_contract.empty()) j["environment"]["warning"] = result.outside_contract;
   j["digests"] = ordered_json::object();
   for (const auto& [study, check] : result.digests) {
     ordered_json d{{"computed", check.computed}, {"published", nullptr}, {"match", nullptr}};

@@ -41,9 +41,10 @@ struct SuiteResult {
   std::map<std::string, DigestCheck> digests;
   std::optional<rbl::Certificate> certificate;  // of the first seed
   std::string data_digest;
-  LedgerSummary ledger;      // of the first seed's identity
-  std::string null_fault;    // empty if the instruments passed E0
-  std::string unload_fault;  // empty if every unload was exact
+  LedgerSummary ledger;          // of the first seed's identity
+  std::string outside_contract;  // why digests are not compared; empty if they are
+  std::string null_fault;        // empty if the instruments passed E0
+  std::string unload_fault;      // empty if every unload was exact
 
   bool digests_match() const;  // no mismatch
   // Everything but the digests is as it must be.
@@ -65,7 +66,8 @@ void write_results(const SuiteConfig& config, const SuiteResult& result);
 // The table of groups, the claims and the digest line, for a terminal.
 std::string results_text(const SuiteResult& result, bool color);
 
-// Whether the published digests are about such a run: its seeds and data are the default ones.
+// Whether the published digests are about such a run: its seeds and data are the default ones, and
+// its matrix product is the canonical one.
 bool is_published_run(const SuiteConfig& config);
 
 // Published digests with those of this result put in, as the text of experiments/digests.json.

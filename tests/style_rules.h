@@ -39,10 +39,13 @@ inline std::size_t layer_of(std::string_view path) {
 }
 
 inline bool in_layers(std::string_view path) { return layer_of(path) < kLayers.size(); }
-inline bool in_kernels(std::string_view path) { return path.starts_with("tensor/kernels/"); }
+// Where arithmetic is written close to the machine: the kernels, and what measures them.
+inline bool near_machine(std::string_view path) {
+  return path.starts_with("tensor/kernels/") || path.starts_with("bench/");
+}
 inline bool is_header(std::string_view path) { return path.ends_with(".h"); }
 
-// Includes point downwards, start at the top folder, and reach Highway from the kernels only.
+// Includes point downwards, start at the top folder; Highway is for kernels and benchmarks.
 inline Findings misplaced_includes(const Source& source) {
   static const std::regex include(R"(^\s*#\s*include\s*["<]([^">]*)[">])");
   const std::vector<std::string> code = lines_of(code_of(source.text));
@@ -56,8 +59,8 @@ inline Findings misplaced_includes(const Source& source) {
     const std::string name = match[1];
     const bool quoted = lines[i].find('"') != std::string::npos;
     if (name.starts_with("hwy/")) {
-      if (in_kernels(source.path) || source.path == "tensor/simd.cc") continue;
-      found.push_back({i + 1, name + " is for tensor/kernels/ only"});
+      if (near_machine(source.path) || source.path == "tensor/simd.cc") continue;
+      found.push_back({i + 1, name + " is for tensor/kernels/ and bench/ only"});
     } else if (own < kLayers.size() && in_layers(name) && layer_of(name) > own) {
       found.push_back({i + 1, name + " lies above " + std::string(kLayers[own])});
     } else if (own < kLayers.size() && quoted && !in_layers(name)) {
@@ -113,12 +116,10 @@ inline const std::vector<Banned>& banned() {
   static const auto outside_layers = [](std::string_view path) { return !in_layers(path); };
   static const auto fma = [](std::string_view path) { return path.ends_with("kernels/fma-inl.h"); };
   static const std::vector<Banned> list = {
-      {R"(\brand\s*\()", nowhere},
-      {R"(\brandom_device\b)", nowhere},
+      {R"(\brand\s*\(|\brandom_device\b)", nowhere},
       {R"(\bfast-math\b)", nowhere},
-      {R"(\bconst_cast\b)", nowhere},
-      {R"(\bmutable\b)", nowhere},
-      {R"(\b(float|double)(\s+const)?\s*\*)", in_kernels},
+      {R"(\b(const_cast|mutable)\b)", nowhere},
+      {R"(\b(float|double)(\s+const)?\s*\*)", near_machine},
       {R"(\b(ReduceSum|SumOfLanes)\b)", nowhere},
       {R"(\bhn::(Neg)?Mul(Add|Sub)\s*\()", fma},
       {R"(\bstd::(exp|exp2|expm1|log|log2|log10|log1p|sin|cos|tan)[fl]?\s*\()", outside_layers},

@@ -140,10 +140,11 @@ TEST(Includes, LeadAnywhereFromTestsAndBench) {
   EXPECT_EQ(lines(misplaced_includes({"bench/a.cc", "#include \"rbl/a.h\"\n"})), Lines{});
 }
 
-TEST(Includes, ReachHighwayFromTheKernelsOnly) {
+TEST(Includes, ReachHighwayFromKernelsAndBenchmarksOnly) {
   const std::string text = "#include \"hwy/highway.h\"\n";
   EXPECT_EQ(lines(misplaced_includes({"tensor/kernels/math-inl.h", text})), Lines{});
   EXPECT_EQ(lines(misplaced_includes({"tensor/simd.cc", text})), Lines{});
+  EXPECT_EQ(lines(misplaced_includes({"bench/a.cc", text})), Lines{});
   EXPECT_EQ(lines(misplaced_includes({"tensor/shape.h", text})), Lines{1});
   EXPECT_EQ(lines(misplaced_includes({"tests/tensor/a_test.cc", "#include <hwy/base.h>\n"})),
             Lines{1});
@@ -220,6 +221,7 @@ TEST(BannedWords, AreWholeWords) {
 
 TEST(BannedWords, HavePlacesWhereTheyBelong) {
   EXPECT_EQ(lines(banned_words({"tensor/kernels/a.cc", "float* x;"})), Lines{});
+  EXPECT_EQ(lines(banned_words({"bench/a.cc", "float* x;"})), Lines{});
   EXPECT_EQ(lines(banned_words({"tensor/kernels/fma-inl.h", "hn::MulAdd(a, b, c)"})), Lines{});
   EXPECT_EQ(lines(banned_words({"tensor/kernels/math-inl.h", "hn::MulAdd(a, b, c)"})), Lines{1});
   EXPECT_EQ(lines(banned_words({"tests/a_test.cc", "std::exp(x)"})), Lines{});

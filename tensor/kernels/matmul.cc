@@ -7,6 +7,8 @@
 #include <new>
 
 #include "tensor/error.h"
+#include "tensor/gemm.h"
+#include "tensor/kernels/blas.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/parallel.h"
 
@@ -317,6 +319,10 @@ void matmul(const MatrixView<T>& a, const MatrixView<T>& b, std::span<const T> b
     for (std::size_t i = 0; i < c.size(); ++i) c[i] = bias.empty() ? T{0} : T{0} + bias[i % b.cols];
     return kernel.activate(activation, c.data(), a.rows, b.cols, b.cols);
   }
+  if (active_gemm() == Gemm::kOpenblas) {
+    openblas_matmul(a, b, bias, c);
+    return kernel.activate(activation, c.data(), a.rows, b.cols, b.cols);
+  }
   run_on_threads(kernel, problem_of(a, b, bias, c, activation));
 }
 
@@ -328,6 +334,15 @@ void batched_matmul(std::size_t count, const MatrixView<T>& a, std::size_t a_ste
   PALINODE_ASSERT(fits(a, (count - 1) * a_step) && fits(b, (count - 1) * b_step));
   if (a.cols == 0) {
     std::ranges::fill(c, T{0});
+    return;
+  }
+  if (active_gemm() == Gemm::kOpenblas) {
+    for (std::size_t x = 0; x < count; ++x) {
+      MatrixView<T> a_one = a, b_one = b;
+      a_one.data = a.data.subspan(x * a_step);
+      b_one.data = b.data.subspan(x * b_step);
+      openblas_matmul(a_one, b_one, {}, c.subspan(x * a.rows * b.cols, a.rows * b.cols));
+    }
     return;
   }
   const MatMulTable<T> kernel = table(T{});

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/gemm.h"
+
 namespace palinode::experiments {
 namespace {
 
@@ -22,6 +24,7 @@ Ended run(std::vector<const char*> arguments) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   const int code = run_command_line(static_cast<int>(arguments.size()), arguments.data());
+  use_gemm(Gemm::kCanonical);
   std::fflush(stdout);
   return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
 }
@@ -58,6 +61,7 @@ TEST(CommandLine, RefusesAMissingCommand) { expect_one_line(run({}), 2, "subcomm
 TEST(CommandLine, RefusesAValueOutOfRange) {
   expect_one_line(run({"reproduce", "--threads", "0"}), 2, "--threads");
   expect_one_line(run({"reproduce", "--simd", "mmx"}), 2, "--simd");
+  expect_one_line(run({"reproduce", "--gemm", "eigen"}), 2, "--gemm");
   expect_one_line(run({"reproduce", "--seeds", "many"}), 2, "--seeds");
 }
 
@@ -152,6 +156,59 @@ TEST(CommandLine, RunsAStudyAndVerifiesItsLedger) {
   EXPECT_EQ(broken.code, 1);
   EXPECT_NE(broken.out.find("broken after"), std::string::npos);
   std::filesystem::remove_all(out);
+}
+
+// Whether the command ended for want of OpenBLAS.
+bool no_openblas(const Ended& ended) {
+  return ended.code == 4 && ended.err.find("libopenblas0") != std::string::npos;
+}
+
+TEST(CommandLine, VersionNamesTheMatrixProduct) {
+  const Ended ours = run({"version", "--verbose"});
+  EXPECT_EQ(ours.code, 0);
+  EXPECT_NE(ours.out.find("backend            canonical\n"), std::string::npos) << ours.out;
+  EXPECT_NE(ours.out.find("same_bits_contract true\n"), std::string::npos) << ours.out;
+  EXPECT_EQ(ours.out.find("openblas"), std::string::npos) << ours.out;
+
+  const Ended theirs = run({"version", "--verbose", "--gemm", "openblas"});
+  if (no_openblas(theirs)) GTEST_SKIP() << theirs.err;
+  EXPECT_EQ(theirs.code, 0);
+  EXPECT_NE(theirs.out.find("backend            openblas\n"), std::string::npos) << theirs.out;
+  EXPECT_NE(theirs.out.find("same_bits_contract false\n"), std::string::npos) << theirs.out;
+  EXPECT_NE(theirs.out.find("openblas_core "), std::string::npos) << theirs.out;
+}
+
+TEST(CommandLine, EveryResultOfOpenBlasSaysThatItIsOutsideTheContract) {
+  const std::string out = testing::TempDir() + "/palinode-openblas";
+  const Ended ended =
+      run({"study", "run", "unload", "--quiet", "--gemm", "openblas", "--out", out.c_str()});
+  if (no_openblas(ended)) GTEST_SKIP() << ended.err;
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  const std::size_t last = ended.out.find("digests not compared: OpenBLAS (core ");
+  ASSERT_NE(last, std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find("): outside the same-bits contract\n", last), std::string::npos);
+  EXPECT_EQ(ended.out.find("match"), std::string::npos) << ended.out;
+
+  const std::string json = read(out + "/results.json");
+  for (const char* part : {"\"backend\": \"openblas\"", "\"same_bits_contract\": false",
+                           "\"openblas_core\": ", "\"openblas_config\": \"OpenBLAS ",
+                           "outside the same-bits contract"}) {
+    EXPECT_NE(json.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(json.find("\"match\": true"), std::string::npos);
+  EXPECT_EQ(json.find("\"match\": false"), std::string::npos);
+  EXPECT_NE(read(out + "/report.html").find("<h1 id=\"verdict-title\">OpenBLAS (core "),
+            std::string::npos);
+  EXPECT_NE(read(out + "/results.csv").find(",openblas,"), std::string::npos);
+  EXPECT_NE(read(out + "/certificate.json").find("\"backend\": \"openblas\""), std::string::npos);
+  std::filesystem::remove_all(out);
+}
+
+TEST(CommandLine, NeverPublishesDigestsOfOpenBlas) {
+  const Ended ended =
+      run({"reproduce", "--gemm", "openblas", "--write-digests", "/nonexistent/d.json"});
+  if (no_openblas(ended)) GTEST_SKIP() << ended.err;
+  expect_one_line(ended, 2, "--gemm canonical");
 }
 
 }  // namespace

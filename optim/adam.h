@@ -18,8 +18,24 @@ class Adam : public Optimizer {
   Adam(const Store& state, const Store& target, const AdamConfig& config);
   Proposal propose(const Gradients& gradients) const override;
 
+ protected:
+  Adam(const char* kind, const Store& state, const Store& target, const AdamConfig& config,
+       double weight_decay);
+
  private:
   AdamConfig config_;
+  double weight_decay_;
+};
+
+struct AdamWConfig : AdamConfig {
+  double weight_decay = 1e-2;
+};
+
+// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101): the weight shrinks by
+// lr * weight_decay of itself, untouched by the moments.
+class AdamW : public Adam {
+ public:
+  AdamW(const Store& state, const Store& target, const AdamWConfig& config);
 };
 
 }  // namespace palinode::optim

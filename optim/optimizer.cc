@@ -26,41 +26,31 @@ std::uint64_t Optimizer::steps() const {
   return state_->contains("step") ? static_cast<std::uint64_t>(state_->at("step").item()) : 0;
 }
 
-const Tensor& Optimizer::gradient(const Gradients& gradients, std::size_t entry) const {
-  const Tensor* found = gradients.find(*target_, entry);
-  if (found != nullptr) return *found;
-  throw NameError(fmt::format("{}: no gradient for {}/{}", kind_, target_->name(),
-                              target_->entries()[entry].name));
-}
-
-Tensor Optimizer::moment(const char* slot, const Entry& parameter) const {
-  const std::string name = fmt::format("{}/{}", slot, parameter.name);
-  return state_->contains(name) ? state_->at(name)
-                                : Tensor::zeros(parameter.value.shape(), parameter.value.dtype());
-}
-
 Proposal Optimizer::start(Reason reason) const {
   const std::uint64_t step = steps() + 1;
   Proposal proposal{.reason = reason,
                     .proposer = fmt::format("{}.{}", kind_, target_->name()),
                     .step = step,
                     .finite_only = true};
-  write_state(proposal, "step", Tensor::full<std::int32_t>({}, static_cast<std::int32_t>(step)));
+  proposal.writes.push_back({state_, "step",
+                             Tensor::full<std::int32_t>({}, static_cast<std::int32_t>(step)),
+                             !state_->contains("step")});
   return proposal;
 }
 
-void Optimizer::write(Proposal& proposal, const Entry& parameter, Tensor value) const {
-  proposal.writes.push_back({target_, parameter.name, std::move(value)});
-}
-
-void Optimizer::write_moment(Proposal& proposal, const char* slot, const Entry& parameter,
-                             Tensor value) const {
-  write_state(proposal, fmt::format("{}/{}", slot, parameter.name), std::move(value));
-}
-
-void Optimizer::write_state(Proposal& proposal, std::string name, Tensor value) const {
-  const bool create = !state_->contains(name);
-  proposal.writes.push_back({state_, std::move(name), std::move(value), create});
+void Optimizer::step_all(Proposal& proposal, const Gradients& gradients,
+                         const std::variant<SgdRule, AdamRule>& rule,
+                         std::initializer_list<const char*> slots) const {
+  for (std::size_t i = 0; i < target_->entries().size(); ++i) {
+    const std::string& name = target_->entries()[i].name;
+    const Tensor* gradient = gradients.find(*target_, i);
+    if (gradient == nullptr) {
+      throw NameError(fmt::format("{}: no gradient for {}/{}", kind_, target_->name(), name));
+    }
+    Step step{target_, i, *gradient, state_, {}, rule};
+    for (const char* slot : slots) step.moments.push_back(fmt::format("{}/{}", slot, name));
+    proposal.steps.push_back(std::move(step));
+  }
 }
 
 }  // namespace palinode::optim

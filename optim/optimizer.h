@@ -1,7 +1,9 @@
 // Optimizers: from gradients to a proposal. They write nothing, not even their own moments.
 #pragma once
 
+#include <initializer_list>
 #include <string>
+#include <variant>
 
 #include "autograd/tape.h"
 #include "tensor/ledger.h"
@@ -14,8 +16,8 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  // New values for every parameter of the target store and for the state. Throws NameError if a
-  // parameter has no gradient, NonFiniteError (from commit) if a value would not be finite.
+  // A step for every parameter of the target store and its state. Throws NameError if a parameter
+  // has no gradient, NonFiniteError (from commit) if a value would not be finite.
   virtual Proposal propose(const Gradients& gradients) const = 0;
 
  protected:
@@ -28,19 +30,14 @@ class Optimizer {
   const Store& target() const { return *target_; }
   // Steps taken so far, from the state store.
   std::uint64_t steps() const;
-  // The gradient of the target's entry. Throws NameError if there is none.
-  const Tensor& gradient(const Gradients& gradients, std::size_t entry) const;
-  // The state named "<slot>/<parameter>": its value, zeros if it does not exist yet.
-  Tensor moment(const char* slot, const Entry& parameter) const;
-
   Proposal start(Reason reason) const;  // with the step counter advanced
-  void write(Proposal& proposal, const Entry& parameter, Tensor value) const;
-  void write_moment(Proposal& proposal, const char* slot, const Entry& parameter,
-                    Tensor value) const;
+  // Adds one step by `rule` for every parameter of the target; the moments of parameter p are named
+  // "<slot>/<p>". Throws NameError if a parameter has no gradient.
+  void step_all(Proposal& proposal, const Gradients& gradients,
+                const std::variant<SgdRule, AdamRule>& rule,
+                std::initializer_list<const char*> slots) const;
 
  private:
-  void write_state(Proposal& proposal, std::string name, Tensor value) const;
-
   std::string kind_;
   const Store* state_;
   const Store* target_;

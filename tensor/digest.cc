@@ -1,11 +1,17 @@
 #include "tensor/digest.h"
 
 #include <openssl/evp.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>  // the library's kernels for the processor at hand; the same digests
+#else
 #include <xxhash.h>
+#endif
 
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <new>
+#include <vector>
 
 #include "tensor/error.h"
 
@@ -23,23 +29,33 @@ T canonical_nan() {
   }
 }
 
-// Calls use(bytes) with the tensor's canonical bytes: the values themselves unless a NaN is among
-// them.
+// Calls use(bytes) with the canonical bytes of values: those themselves unless a NaN is among them.
+template <class T, class Use>
+void with_canonical_bytes(std::span<const T> values, bool no_nan, const Use& use) {
+  std::size_t nans = 0;
+  if (!no_nan) {
+    for (const T x : values) nans += static_cast<std::size_t>(is_nan(x));
+  }
+  if (nans == 0) return use(std::as_bytes(values));
+  std::vector<T> cleaned(values.begin(), values.end());
+  for (T& x : cleaned) x = is_nan(x) ? canonical_nan<T>() : x;
+  use(std::as_bytes(std::span<const T>(cleaned)));
+}
+
 template <class Use>
 void with_canonical_bytes(const Tensor& tensor, const Use& use) {
   const Tensor compact = tensor.compact();
-  with_element(compact.dtype(), [&]<class T>() {
-    const std::span<const T> values = compact.values<T>();
-    std::size_t nans = 0;
-    for (const T x : values) nans += static_cast<std::size_t>(is_nan(x));
-    if (nans == 0) return use(std::as_bytes(values));
-    TensorBuilder builder(compact.shape(), compact.dtype());
-    const std::span<T> cleaned = builder.values<T>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      cleaned[i] = is_nan(values[i]) ? canonical_nan<T>() : values[i];
-    }
-    use(std::as_bytes(std::span<const T>(cleaned)));
-  });
+  with_element(compact.dtype(),
+               [&]<class T>() { with_canonical_bytes(compact.values<T>(), false, use); });
+}
+
+Xxh3Digest digest_of(const XXH128_hash_t& hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  Xxh3Digest digest{};
+  static_assert(sizeof(canonical.digest) == sizeof(digest));
+  std::copy_n(canonical.digest, digest.size(), digest.begin());
+  return digest;
 }
 
 void check(int ok) {
@@ -81,15 +97,34 @@ Sha256Digest Sha256::finish() {
 
 Sha256Digest sha256(std::string_view text) { return Sha256().add(text).finish(); }
 
-Xxh3Digest xxh3(const Tensor& tensor) {
+void Xxh3::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+
+Xxh3::Xxh3() : state_(XXH3_createState()) {
+  if (state_ == nullptr) throw std::bad_alloc();
+  XXH3_128bits_reset(state_.get());
+}
+
+template <class T>
+void Xxh3::add(std::span<const T> values, bool no_nan) {
+  with_canonical_bytes(values, no_nan, [&](std::span<const std::byte> bytes) {
+    XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
+  });
+}
+
+Xxh3Digest Xxh3::finish() const { return digest_of(XXH3_128bits_digest(state_.get())); }
+
+template <class T>
+Xxh3Digest xxh3(std::span<const T> values, bool no_nan) {
   Xxh3Digest digest{};
-  with_canonical_bytes(tensor, [&](std::span<const std::byte> bytes) {
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes.data(), bytes.size()));
-    static_assert(sizeof(canonical.digest) == sizeof(digest));
-    std::copy_n(canonical.digest, digest.size(), digest.begin());
+  with_canonical_bytes(values, no_nan, [&](std::span<const std::byte> bytes) {
+    digest = digest_of(XXH3_128bits(bytes.data(), bytes.size()));
   });
   return digest;
+}
+
+Xxh3Digest xxh3(const Tensor& tensor) {
+  const Tensor compact = tensor.compact();
+  return with_element(compact.dtype(), [&]<class T>() { return xxh3(compact.values<T>()); });
 }
 
 Sha256Digest leaf_digest(std::string_view name, const Tensor& tensor) {
@@ -114,5 +149,13 @@ std::string hex(std::span<const std::uint8_t> bytes) {
   }
   return text;
 }
+
+template void Xxh3::add(std::span<const float>, bool);
+template void Xxh3::add(std::span<const double>, bool);
+template Xxh3Digest xxh3(std::span<const float>, bool);
+template Xxh3Digest xxh3(std::span<const double>, bool);
+template Xxh3Digest xxh3(std::span<const std::int32_t>, bool);
+template Xxh3Digest xxh3(std::span<const BFloat16>, bool);
+template Xxh3Digest xxh3(std::span<const Float16>, bool);
 
 }  // namespace palinode

@@ -13,6 +13,7 @@
 #include "tensor/tensor.h"
 
 struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
+struct XXH3_state_s;   // xxHash's XXH3_state_t
 
 namespace palinode {
 
@@ -39,7 +40,25 @@ class Sha256 {
 
 Sha256Digest sha256(std::string_view text);
 
-// XXH3-128 of a tensor's values in row-major order, NaNs replaced by the canonical quiet NaN.
+// XXH3-128 over the values of one tensor as they come, NaNs replaced by the canonical quiet NaN.
+// `no_nan` says that none is among them, which saves the search.
+class Xxh3 {
+ public:
+  Xxh3();
+  template <class T>
+  void add(std::span<const T> values, bool no_nan = false);
+  Xxh3Digest finish() const;
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
+
+// XXH3-128 of values that are all here, in row-major order, NaNs replaced likewise.
+template <class T>
+Xxh3Digest xxh3(std::span<const T> values, bool no_nan = false);
 Xxh3Digest xxh3(const Tensor& tensor);
 
 // SHA-256 of one named tensor: name, dtype, rank, extents, values. A leaf of a store's fingerprint.

@@ -14,48 +14,19 @@
 #include <cstdint>
 #include <deque>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tensor/digest.h"
+#include "tensor/proposal.h"
 #include "tensor/store.h"
 
 namespace palinode {
 
-// Why a parameter is written.
-enum class Reason : std::uint8_t {
-  kInit,            // first values of a model, a behavior or an optimizer
-  kLoad,            // values copied from a file or another store
-  kSgd,             // gradient descent, with or without momentum
-  kAdam,            // Adam
-  kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
-  kNoise,           // unstructured mutation
-  kRestore,         // a rollback puts back values it kept
-  kSubtract,        // a rollback subtracts a difference it kept or regenerated
-};
-
-std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient", ...
-
-// One new value. `create` says that the name is not in the store yet; commit refuses if that is not
-// so.
-struct Write {
-  const Store* store = nullptr;
-  std::string name;
-  Tensor value;
-  bool create = false;
-};
-
-// What should change, and on whose authority. Computing one changes nothing.
-struct Proposal {
-  Reason reason = Reason::kInit;
-  std::string proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
-  std::uint64_t seed = 0;     // of the randomness behind it, 0 if none
-  std::uint64_t step = 0;     // the proposer's own count
-  bool finite_only = false;   // refuse values that are NaN or infinite
-  std::vector<Write> writes = {};
-};
+struct Written;  // write_pass.h
 
 class Ledger {
  public:
@@ -76,15 +47,15 @@ class Ledger {
   // A new, empty store. Throws NameError if the name is taken or not made of [A-Za-z0-9._/-].
   const Store& open(std::string name, Role role);
 
-  // Applies all writes of the proposal, or throws and applies none. The values are copied into
-  // memory of the ledger's own; their records are in the file before the first value changes.
-  // Throws
+  // Applies all of the proposal, or throws and applies none. The values are made in memory of the
+  // ledger's own; their records are in the file before the first value changes. Throws
   //   FrozenError       a store is frozen; names parameter, freeze and proposer
   //   NameError         an unknown, repeated, wrongly created or badly formed name, or a store of
   //                     another ledger
-  //   ShapeError, DtypeError   not those of the value replaced
+  //   ShapeError, DtypeError   not those of the value replaced, or of the gradient's parameter
   //   NonFiniteError    if finite_only asks for it
-  //   EnvironmentError  the records cannot be written; names the file
+  //   EnvironmentError  the records cannot be written (names the file), or the calling thread
+  //                     flushes subnormal numbers or rounds another way
   // and std::bad_alloc.
   void commit(const Proposal& proposal);
 
@@ -100,10 +71,17 @@ class Ledger {
  private:
   void start(std::string_view level);
   Store& mine(const Store* store);
+  struct Target;
   struct Staged;
-  void check(const Proposal& proposal);
+  static void check_name(std::string_view what, std::string_view name);
+  static Target existing(const Proposal& proposal, Store& store, std::size_t place,
+                         const Tensor& like, std::string_view what);
+  static Target fresh(const Proposal& proposal, Store& store, const std::string& name,
+                      const Tensor& like, std::map<const Store*, std::size_t>& created);
+  std::vector<Target> targets(const Proposal& proposal);
+  std::vector<Written> make_values(const Proposal& proposal, std::span<const Target> targets) const;
   std::vector<Staged> stage(const Proposal& proposal);
-  std::vector<std::string> describe(const Proposal& proposal) const;
+  std::vector<std::string> describe(const Proposal& proposal, std::span<const Staged> staged) const;
   void append(std::span<const std::string> bodies);
 
   Level level_;

@@ -113,5 +113,19 @@ void check_floating_point() {
   }
 }
 
+void check_rounding() {
+#if defined(__x86_64__)
+  // MXCSR: flush to zero, rounding control, denormals are zero.
+  if ((__builtin_ia32_stmxcsr() & 0xe040U) != 0) check_floating_point();
+#elif defined(__aarch64__)
+  // FPCR: flush to zero and rounding mode, bits 22 to 24.
+  std::uint64_t control = 0;
+  asm volatile("mrs %0, fpcr" : "=r"(control));
+  if ((control & 0x01c00000U) != 0) check_floating_point();
+#else
+  check_floating_point();
+#endif
+}
+
 }  // namespace palinode
 #endif  // HWY_ONCE

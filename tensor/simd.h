@@ -28,4 +28,8 @@ std::string_view simd_name(Simd simd);
 // as operands and as results (docs/arithmetic.md, section 1).
 void check_floating_point();
 
+// The same promise read from the processor's control register, at the price of an instruction: what
+// the door asks before every commit.
+void check_rounding();
+
 }  // namespace palinode

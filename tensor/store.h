@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@ std::string_view role_name(Role role);  // "identity", "behavior", "optimizer", 
 struct Entry {
   std::string name;
   Tensor value;
-  std::uint64_t written = 0;  // sequence number of the write that put this value here
+  std::uint64_t written = 0;              // sequence number of the write that put this value here
+  std::optional<Xxh3Digest> digest = {};  // of the value, if the ledger's level asks for it
 };
 
 // Owned by a Ledger and never moved, so a reference to it stays good as long as the ledger lives.

@@ -1,6 +1,7 @@
 #include "tensor/kernels/change.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
@@ -69,8 +70,56 @@ Change compare(const T* old_values, const T* new_values, std::size_t n) {
   return result;
 }
 
+// Adds n <= 4096 elements of one chunk to its lanes; the pieces before were multiples of 64.
+template <class T>
+void compare_lanes(const T* before, const T* after, std::size_t n,
+                   typename ChangeSum<T>::Lanes& lanes) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToUnsigned<decltype(d)> bits;
+  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
+  constexpr std::size_t kVectors = kSumLanes / kLanes;
+  using V = hn::Vec<hn::ScalableTag<T>>;
+  V squares[kVectors];
+  for (std::size_t v = 0; v < kVectors; ++v) squares[v] = hn::Load(d, &lanes.squares[v * kLanes]);
+  V largest = hn::Set(d, lanes.largest);
+  auto infinite = hn::MaskFromVec(hn::Zero(d));
+  std::uint64_t changed = 0;
+  const V infinity = hn::Set(d, std::numeric_limits<T>::infinity());
+  const auto add = [&](auto access, std::size_t i, V& sum) HWY_ATTR {
+    const V old_value = access.load(d, before + i);
+    const V new_value = access.load(d, after + i);
+    changed +=
+        hn::CountTrue(bits, hn::Ne(hn::BitCast(bits, old_value), hn::BitCast(bits, new_value)));
+    infinite = hn::Or(infinite, hn::Not(hn::Lt(hn::Abs(new_value), infinity)));
+    const V delta = hn::Sub(new_value, old_value);
+    const V size = hn::Abs(delta);
+    largest = hn::IfThenElse(hn::Gt(size, largest), size, largest);
+    sum = hn::Add(sum, hn::Mul(delta, delta));
+  };
+  std::size_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+    HWY_UNROLL(64)
+    for (std::size_t v = 0; v < kVectors; ++v) add(Whole{}, i + v * kLanes, squares[v]);
+  }
+  for (std::size_t v = 0; i < n; ++v, i += kLanes) {
+    if (i + kLanes <= n) {
+      add(Whole{}, i, squares[v]);
+    } else {
+      add(Part{n - i}, i, squares[v]);
+    }
+  }
+  for (std::size_t v = 0; v < kVectors; ++v) hn::Store(squares[v], d, &lanes.squares[v * kLanes]);
+  HWY_ALIGN T lane[kLanes];
+  hn::Store(largest, d, lane);
+  lanes.largest = *std::max_element(lane, lane + kLanes);
+  lanes.changed += changed;
+  lanes.finite = lanes.finite && hn::AllFalse(d, infinite);
+}
+
 ChangeTable change_table() {
-  return {.f32 = compare<float>,
+  return {.lanes_f32 = compare_lanes<float>,
+          .lanes_f64 = compare_lanes<double>,
+          .f32 = compare<float>,
           .f64 = compare<double>,
           .i32 = compare<std::int32_t>,
           .bf16 = compare<BFloat16>,
@@ -87,11 +136,9 @@ namespace {
 
 HWY_EXPORT(change_table);
 
-}  // namespace
-
+// The comparison in f64, whatever the type.
 template <class T>
-Change change(std::span<const T> before, std::span<const T> after) {
-  PALINODE_ASSERT(before.size() == after.size());
+Change wide_change(std::span<const T> before, std::span<const T> after) {
   const ChangeTable table = HWY_DYNAMIC_DISPATCH(change_table)();
   if constexpr (std::is_same_v<T, float>) {
     return table.f32(before.data(), after.data(), before.size());
@@ -106,6 +153,66 @@ Change change(std::span<const T> before, std::span<const T> after) {
   }
 }
 
+template <class T>
+T fold(std::array<T, 64> lanes) {
+  for (std::size_t half = 32; half > 0; half /= 2) {
+    for (std::size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
+  }
+  return lanes[0];
+}
+
+constexpr std::size_t kChunk = 4096;
+
+}  // namespace
+
+template <class T>
+void ChangeSum<T>::add(std::span<const T> before, std::span<const T> after) {
+  PALINODE_ASSERT(before.size() == after.size() && in_chunk_ % 64 == 0);
+  const ChangeTable table = HWY_DYNAMIC_DISPATCH(change_table)();
+  for (std::size_t i = 0; i < before.size();) {
+    const std::size_t n = std::min(before.size() - i, kChunk - in_chunk_);
+    if constexpr (std::is_same_v<T, float>) {
+      table.lanes_f32(before.data() + i, after.data() + i, n, lanes_);
+    } else {
+      table.lanes_f64(before.data() + i, after.data() + i, n, lanes_);
+    }
+    i += n;
+    in_chunk_ += n;
+    if (in_chunk_ < kChunk) continue;
+    chunks_.add(static_cast<double>(fold(lanes_.squares)));
+    lanes_.squares = {};
+    in_chunk_ = 0;
+  }
+}
+
+template <class T>
+Change ChangeSum<T>::total(std::span<const T> before, std::span<const T> after) const {
+  const auto largest = static_cast<double>(lanes_.largest);
+  // Outside these bounds squares in f32 may lose their digits, or overflow.
+  if (std::is_same_v<T, float> && largest != 0 && !(largest >= 0x1p-40 && largest <= 0x1p40)) {
+    return wide_change(before, after);
+  }
+  ChunkSums<double> chunks = chunks_;
+  if (in_chunk_ > 0) chunks.add(static_cast<double>(fold(lanes_.squares)));
+  const double squares = chunks.total();
+  // Squares are not negative, so their sum is NaN exactly if a difference is.
+  return {lanes_.changed, std::isnan(squares) ? squares : largest, std::sqrt(squares)};
+}
+
+template <class T>
+Change change(std::span<const T> before, std::span<const T> after) {
+  PALINODE_ASSERT(before.size() == after.size());
+  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
+    ChangeSum<T> sum;
+    sum.add(before, after);
+    return sum.total(before, after);
+  } else {
+    return wide_change(before, after);
+  }
+}
+
+template class ChangeSum<float>;
+template class ChangeSum<double>;
 template Change change(std::span<const float>, std::span<const float>);
 template Change change(std::span<const double>, std::span<const double>);
 template Change change(std::span<const std::int32_t>, std::span<const std::int32_t>);

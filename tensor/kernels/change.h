@@ -1,8 +1,12 @@
 // How far two versions of one array are apart.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "tensor/kernels/chunk_sums.h"
 
 namespace palinode::kernels {
 
@@ -12,10 +16,37 @@ struct Change {
   double l2 = 0;                       // the square root of the sum of (after - before)^2
 };
 
-// Compares element by element, for any element type T; both spans have the same length, which may
-// be 0. Differences and squares are taken in f64 and the squares summed by
-// docs/arithmetic.md, section 3. A difference that is not a number makes max_abs and l2 NaN.
+// Compares element by element, for T float, double, std::int32_t, BFloat16 or Float16; both spans
+// have the same length, which may be 0. Orders and types: docs/arithmetic.md, section 9. A
+// difference that is not a number makes max_abs and l2 NaN.
 template <class T>
 Change change(std::span<const T> before, std::span<const T> after);
+
+// The same for an array that comes in pieces, so that each can be compared while it is in the
+// cache; and whether its new values are all finite. T is float or double.
+template <class T>
+class ChangeSum {
+ public:
+  // Adds the next elements; their number is a multiple of 64 but for the last piece.
+  void add(std::span<const T> before, std::span<const T> after);
+
+  bool finite() const { return lanes_.finite; }
+  // The change of all that was added. `before` and `after` are the whole arrays: differences of f32
+  // that are very small or very large are compared once more, in f64.
+  Change total(std::span<const T> before, std::span<const T> after) const;
+
+  // What the kernels see.
+  struct Lanes {
+    alignas(64) std::array<T, 64> squares{};
+    T largest{};
+    std::uint64_t changed = 0;
+    bool finite = true;
+  };
+
+ private:
+  Lanes lanes_;
+  ChunkSums<double> chunks_;
+  std::size_t in_chunk_ = 0;
+};
 
 }  // namespace palinode::kernels

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "tensor/kernels/chunk_sums.h"
 #include "tensor/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,30 +25,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 inline constexpr std::size_t kSumLanes = 64;
 inline constexpr std::size_t kSumChunk = 4096;
 inline constexpr std::size_t kColumnBlock = 256;  // rows
-
-// Combines chunk sums like a binary counter: the bits of `count_` say which powers of two are
-// pending.
-template <class T>
-class ChunkSums {
- public:
-  void add(T newer) {
-    for (std::size_t bits = count_; (bits & 1) != 0; bits >>= 1) newer = pending_[--depth_] + newer;
-    pending_[depth_++] = newer;
-    ++count_;
-  }
-
-  T total() const {
-    if (depth_ == 0) return T{0};
-    T result = pending_[depth_ - 1];
-    for (std::size_t i = depth_ - 1; i > 0; --i) result = pending_[i - 1] + result;
-    return result;
-  }
-
- private:
-  T pending_[std::numeric_limits<std::size_t>::digits];
-  std::size_t depth_ = 0;
-  std::size_t count_ = 0;
-};
 
 // op(lane i, lane i + h) for h = half the lanes, a quarter, ..., 1.
 template <class D, class V, class Op>

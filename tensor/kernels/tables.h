@@ -98,6 +98,10 @@ struct ConvertTable {
 };
 
 struct ChangeTable {
+  void (*lanes_f32)(const float* before, const float* after, std::size_t n,
+                    ChangeSum<float>::Lanes& lanes);
+  void (*lanes_f64)(const double* before, const double* after, std::size_t n,
+                    ChangeSum<double>::Lanes& lanes);
   Change (*f32)(const float* before, const float* after, std::size_t n);
   Change (*f64)(const double* before, const double* after, std::size_t n);
   Change (*i32)(const std::int32_t* before, const std::int32_t* after, std::size_t n);

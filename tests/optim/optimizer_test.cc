@@ -56,6 +56,39 @@ TEST_F(OptimizerTest, AdamFollowsKingmaAndBa) {
   }
 }
 
+TEST_F(OptimizerTest, AdamWDecaysTheWeightBesideTheMoments) {
+  const AdamW adamw(state, theta, {{.lr = 0.01}, 0.1});
+  double x = 3, m = 0, v = 0;
+  for (int t = 1; t <= 10; ++t) {
+    ledger.commit(adamw.propose(gradients()));
+    const double g = 2 * x;
+    m = 0.9 * m + 0.1 * g;
+    v = 0.999 * v + 0.001 * g * g;
+    x -= 0.01 * 0.1 * x;
+    x -= 0.01 * (m / (1 - std::pow(0.9, t))) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
+    EXPECT_NEAR(w(), x, 1e-13) << "step " << t;
+  }
+}
+
+TEST_F(OptimizerTest, AGradientOfAnotherShapeIsRefused) {
+  const Sgd sgd(state, theta, {.lr = 0.1, .momentum = 0.9});
+  Proposal bad = sgd.propose(gradients());
+  bad.steps[0].gradient = Tensor::full<double>({3}, 1.0);
+  EXPECT_MESSAGE(
+      ledger.commit(bad), ShapeError,
+      "commit: theta/w is f64 [2], the gradient is f64 [3]; proposed by sgd.theta, step 1");
+  bad.steps[0].gradient = Tensor::full<float>({2}, 1.0F);
+  EXPECT_THROW(ledger.commit(bad), DtypeError);
+  EXPECT_EQ(w(), 3.0);
+}
+
+TEST_F(OptimizerTest, AStepTwiceIsRefused) {
+  Proposal twice = Adam(state, theta, {}).propose(gradients());
+  twice.steps.push_back(twice.steps[0]);
+  EXPECT_THROW(ledger.commit(twice), NameError);
+  EXPECT_TRUE(state.entries().empty());
+}
+
 TEST_F(OptimizerTest, ProposingWritesNothing) {
   const Adam adam(state, theta, {});
   const Sha256Digest before = fingerprint(theta);
@@ -69,8 +102,9 @@ TEST_F(OptimizerTest, ARefusedStepLeavesMomentsAndCounterAlone) {
   ledger.commit(adam.propose(gradients()));
   const Sha256Digest weights = fingerprint(theta), moments = fingerprint(state);
   Proposal bad = adam.propose(gradients());
-  bad.writes.back().value = Tensor::full<double>({2}, std::numeric_limits<double>::quiet_NaN());
-  EXPECT_THROW(ledger.commit(bad), NonFiniteError);
+  bad.steps.back().gradient = Tensor::full<double>({2}, std::numeric_limits<double>::quiet_NaN());
+  EXPECT_MESSAGE(ledger.commit(bad), NonFiniteError,
+                 "commit: theta/w would hold a NaN or an infinity; proposed by adam.theta, step 2");
   EXPECT_EQ(fingerprint(theta), weights);
   EXPECT_EQ(fingerprint(state), moments);
 }

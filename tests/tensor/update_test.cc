@@ -81,14 +81,15 @@ TYPED_TEST(Update, MomentumKeepsAVelocity) {
 
 TYPED_TEST(Update, AdamFollowsTheFormula) {
   using T = TypeParam;
-  const AdamStep<T> step = {.beta1 = static_cast<T>(0.9),
-                            .one_minus_beta1 = static_cast<T>(1 - 0.9),
-                            .beta2 = static_cast<T>(0.999),
-                            .one_minus_beta2 = static_cast<T>(1 - 0.999),
-                            .a = static_cast<T>(1e-3 / (1 - power(0.9, 3))),
-                            .r = static_cast<T>(std::sqrt(1 - power(0.999, 3))),
-                            .eps = static_cast<T>(1e-8)};
+  AdamStep<T> step = {.beta1 = static_cast<T>(0.9),
+                      .one_minus_beta1 = static_cast<T>(1 - 0.9),
+                      .beta2 = static_cast<T>(0.999),
+                      .one_minus_beta2 = static_cast<T>(1 - 0.999),
+                      .a = static_cast<T>(1e-3 / (1 - power(0.9, 3))),
+                      .r = static_cast<T>(std::sqrt(1 - power(0.999, 3))),
+                      .eps = static_cast<T>(1e-8)};
   for (const std::size_t n : kSizes) {
+    step.decay = n % 2 == 0 ? T{0} : static_cast<T>(0.01);  // AdamW
     const Parameters<T> p(n);
     std::vector<T> want_w(n);
     std::vector<T> want_m(n);
@@ -97,7 +98,8 @@ TYPED_TEST(Update, AdamFollowsTheFormula) {
       want_m[i] = step.beta1 * p.m[i] + step.one_minus_beta1 * p.g[i];
       want_v[i] = step.beta2 * p.v[i] + (step.one_minus_beta2 * p.g[i]) * p.g[i];
       const T root = std::sqrt(want_v[i]) / step.r + step.eps;
-      want_w[i] = p.w[i] - step.a * (want_m[i] / root);
+      const T decayed = step.decay == 0 ? p.w[i] : p.w[i] - step.decay * p.w[i];
+      want_w[i] = decayed - step.a * (want_m[i] / root);
     }
     for_each_simd([&] {
       std::vector<T> w(n);

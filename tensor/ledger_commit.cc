@@ -1,0 +1,230 @@
+// Ledger::commit: find and check every place, make every value, record, and only then put in place.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "tensor/error.h"
+#include "tensor/ledger.h"
+#include "tensor/parallel.h"
+#include "tensor/simd.h"
+#include "tensor/write_pass.h"
+
+namespace palinode {
+namespace {
+
+// Elements of a proposal that are worth waking threads for.
+constexpr std::size_t kParallelElements = std::size_t{1} << 15;
+
+// JSON has no word for what is not finite.
+std::string number(double x) {
+  return std::isfinite(x) ? fmt::format("{}", x) : fmt::format("\"{}\"", x);
+}
+
+std::string author(const Proposal& proposal) {
+  return fmt::format("proposed by {}, step {}", proposal.proposer, proposal.step);
+}
+
+}  // namespace
+
+// One place a proposal writes to: a Write's, a step's parameter, or one of its moments.
+struct Ledger::Target {
+  Store* store;
+  std::size_t place;
+  const std::string* name;
+  const Tensor* old;  // none for a new entry
+};
+
+// One value with all the memory it needs, so that putting it in place cannot fail.
+struct Ledger::Staged {
+  Target target;
+  kernels::Change change;
+  Entry entry;
+  std::map<std::string, std::size_t, std::less<>>::node_type name;  // of a new entry
+};
+
+// A place that exists, for a value like `like`; `what` that is, for the message.
+Ledger::Target Ledger::existing(const Proposal& proposal, Store& store, std::size_t place,
+                                const Tensor& like, std::string_view what) {
+  const Entry& entry = store.entries_[place];
+  const auto where = [&] { return fmt::format("commit: {}/{}", store.name(), entry.name); };
+  if (store.frozen()) {
+    throw FrozenError(fmt::format("{} {} is frozen since write {}; {}", where(), like.describe(),
+                                  store.frozen_since(), author(proposal)));
+  }
+  if (entry.value.dtype() != like.dtype() || entry.value.shape() != like.shape()) {
+    const std::string text =
+        fmt::format("{} is {}, the {} is {}; {}", where(), entry.value.describe(), what,
+                    like.describe(), author(proposal));
+    if (entry.value.dtype() != like.dtype()) throw DtypeError(text);
+    throw ShapeError(text);
+  }
+  return {&store, place, &entry.name, &entry.value};
+}
+
+// A place that does not exist yet: `created` counts those of this proposal.
+Ledger::Target Ledger::fresh(const Proposal& proposal, Store& store, const std::string& name,
+                             const Tensor& like, std::map<const Store*, std::size_t>& created) {
+  if (store.frozen()) {
+    throw FrozenError(fmt::format("commit: {}/{} {} is frozen since write {}; {}", store.name(),
+                                  name, like.describe(), store.frozen_since(), author(proposal)));
+  }
+  check_name("commit", name);
+  if (store.contains(name)) {
+    throw NameError(
+        fmt::format("commit: {}/{} exists already; {}", store.name(), name, author(proposal)));
+  }
+  return {&store, store.entries_.size() + created[&store]++, &name, nullptr};
+}
+
+// Every place of the proposal, each checked; nothing is written.
+std::vector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
+  check_name("commit: proposer", proposal.proposer);
+  std::vector<Target> found;
+  std::map<const Store*, std::size_t> created;
+  for (const Write& write : proposal.writes) {
+    Store& store = mine(write.store);
+    if (write.create) {
+      found.push_back(fresh(proposal, store, write.name, write.value, created));
+    } else {
+      const std::size_t place = store.index(write.name);
+      found.push_back(existing(proposal, store, place, write.value, "new value"));
+    }
+  }
+  for (const Step& step : proposal.steps) {
+    Store& store = mine(step.store);
+    PALINODE_ASSERT(step.entry < store.entries_.size());
+    found.push_back(existing(proposal, store, step.entry, step.gradient, "gradient"));
+    Store& state = mine(step.state);
+    for (const std::string& moment : step.moments) {
+      const auto place = state.places_.find(moment);
+      found.push_back(place == state.places_.end()
+                          ? fresh(proposal, state, moment, step.gradient, created)
+                          : existing(proposal, state, place->second, step.gradient, "parameter"));
+    }
+  }
+  std::vector<std::pair<const Store*, std::string_view>> names;
+  for (const Target& target : found) names.emplace_back(target.store, *target.name);
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) {
+    throw NameError(fmt::format("commit: {}/{} is written twice; {}", twice->first->name(),
+                                twice->second, author(proposal)));
+  }
+  return found;
+}
+
+// Makes the values, one pass over each; threads share out the parameters of a large proposal.
+std::vector<Written> Ledger::make_values(const Proposal& proposal,
+                                         std::span<const Target> targets) const {
+  const bool measured = level_ != Level::kOff || proposal.finite_only;
+  const WritePass pass{.change = measured, .digest = level_ >= Level::kDigest};
+  const std::size_t writes = proposal.writes.size();
+  std::vector<std::size_t> first;  // target of each write and step
+  std::size_t elements = 0;
+  std::size_t next = 0;
+  for (const Write& write : proposal.writes) {
+    first.push_back(next++);
+    elements += write.value.elements();
+  }
+  for (const Step& step : proposal.steps) {
+    first.push_back(next);
+    next += 1 + step.moments.size();
+    elements += step.gradient.elements();
+  }
+  std::vector<Written> made(targets.size());
+  const auto make = [&](std::size_t i) {
+    const std::span<const Target> at = targets.subspan(first[i]);
+    if (i < writes) {
+      made[first[i]] = copy_value(at[0].old, proposal.writes[i].value, pass);
+      return;
+    }
+    const Step& step = proposal.steps[i - writes];
+    std::vector<Tensor> moments;
+    for (std::size_t k = 1; k <= step.moments.size(); ++k) {
+      moments.push_back(at[k].old != nullptr
+                            ? *at[k].old
+                            : Tensor::zeros(step.gradient.shape(), step.gradient.dtype()));
+    }
+    std::ranges::move(take_step(step, *at[0].old, moments, pass),
+                      made.begin() + static_cast<std::ptrdiff_t>(first[i]));
+  };
+  if (elements < kParallelElements) {
+    for (std::size_t i = 0; i < first.size(); ++i) make(i);
+  } else {
+    parallel_jobs(first.size(), make);
+  }
+  return made;
+}
+
+std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
+  const std::vector<Target> places = targets(proposal);
+  std::vector<Written> values = make_values(proposal, places);
+  std::vector<Staged> staged;
+  staged.reserve(places.size());
+  std::map<Store*, std::size_t> sizes;
+  std::uint64_t seq = sequence_;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Target& target = places[i];
+    if (proposal.finite_only && !values[i].finite) {
+      throw NonFiniteError(fmt::format("commit: {}/{} would hold a NaN or an infinity; {}",
+                                       target.store->name(), *target.name, author(proposal)));
+    }
+    staged.push_back({target,
+                      values[i].change,
+                      {*target.name, std::move(values[i].value), seq, values[i].digest},
+                      {}});
+    if (level_ != Level::kOff) ++seq;
+    if (target.old != nullptr) continue;
+    std::map<std::string, std::size_t, std::less<>> one{{*target.name, target.place}};
+    staged.back().name = one.extract(one.begin());
+    sizes[target.store] = std::max(sizes[target.store], target.place + 1);
+  }
+  for (const auto& [store, size] : sizes) store->entries_.reserve(size);
+  return staged;
+}
+
+std::vector<std::string> Ledger::describe(const Proposal& proposal,
+                                          std::span<const Staged> staged) const {
+  std::vector<std::string> bodies;
+  if (level_ == Level::kOff) return bodies;
+  bodies.reserve(staged.size());
+  for (const Staged& each : staged) {
+    std::string body = fmt::format(
+        R"({{"seq":{},"store":"{}","name":"{}","reason":"{}","by":"{}","seed":{},"step":{},)"
+        R"("elements":{},"changed":{},"max_abs":{},"l2":{})",
+        each.entry.written, each.target.store->name(), each.entry.name,
+        reason_name(proposal.reason), proposal.proposer, proposal.seed, proposal.step,
+        each.entry.value.elements(), each.change.elements_changed, number(each.change.max_abs),
+        number(each.change.l2));
+    if (level_ >= Level::kDigest) {
+      const bool is_new = each.target.old == nullptr;
+      const std::string old =
+          is_new ? "" : hex(each.target.store->entries_[each.target.place].digest.value());
+      body += fmt::format(R"(,"old":"{}","new":"{}")", old, hex(each.entry.digest.value()));
+    }
+    bodies.push_back(std::move(body));
+  }
+  return bodies;
+}
+
+void Ledger::commit(const Proposal& proposal) {
+  check_rounding();
+  std::vector<Staged> staged = stage(proposal);
+  append(describe(proposal, staged));
+  for (Staged& each : staged) {
+    std::vector<Entry>& entries = each.target.store->entries_;
+    if (each.name.empty()) {
+      entries[each.target.place] = std::move(each.entry);
+    } else {
+      entries.push_back(std::move(each.entry));
+      each.target.store->places_.insert(std::move(each.name));
+    }
+  }
+}
+
+}  // namespace palinode

@@ -1,0 +1,76 @@
+// Proposal: what should change, and on whose authority. Computing one changes nothing;
+// Ledger::commit (ledger.h) does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tensor/store.h"
+
+namespace palinode {
+
+// Why a parameter is written.
+enum class Reason : std::uint8_t {
+  kInit,            // first values of a model, a behavior or an optimizer
+  kLoad,            // values copied from a file or another store
+  kSgd,             // gradient descent, with or without momentum
+  kAdam,            // Adam
+  kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
+  kNoise,           // unstructured mutation
+  kRestore,         // a rollback puts back values it kept
+  kSubtract,        // a rollback subtracts a difference it kept or regenerated
+};
+
+std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient", ...
+
+// One new value. `create` says that the name is not in the store yet; commit refuses if that is not
+// so.
+struct Write {
+  const Store* store = nullptr;
+  std::string name;
+  Tensor value;
+  bool create = false;
+};
+
+// The rules by which a parameter takes a step along its gradient (docs/arithmetic.md, section 7),
+// in f64; commit rounds the coefficients once to the type of the parameter.
+struct SgdRule {
+  double lr = 0;
+  double momentum = 0;  // 0: plain gradient descent, without a moment
+  double weight_decay = 0;
+};
+struct AdamRule {
+  double beta1 = 0, beta2 = 0;
+  double a = 0;  // lr / (1 - beta1^t)
+  double r = 0;  // sqrt(1 - beta2^t)
+  double eps = 0;
+  double decay = 0;  // lr * weight decay (AdamW), 0 for none
+};
+
+// One parameter's step of an optimizer: not a new value but the rule that gives it. commit reads
+// gradient, weight and moments once, writes the new ones into memory of its own, and digests and
+// measures them in the same pass.
+struct Step {
+  const Store* store = nullptr;
+  std::size_t entry = 0;  // the parameter's place in store->entries()
+  Tensor gradient;        // of its shape and dtype
+  const Store* state = nullptr;
+  std::vector<std::string> moments;  // names in `state`: none, {v}, or {m, v}; created as zeros
+  std::variant<SgdRule, AdamRule> rule;
+};
+
+struct Proposal {
+  Reason reason = Reason::kInit;
+  std::string proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
+  std::uint64_t seed = 0;     // of the randomness behind it, 0 if none
+  std::uint64_t step = 0;     // the proposer's own count
+  bool finite_only = false;   // refuse values that are NaN or infinite
+  std::vector<Write> writes = {};
+  std::vector<Step> steps = {};  // recorded after the writes, each as its parameter and its moments
+};
+
+}  // namespace palinode

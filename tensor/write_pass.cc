@@ -1,0 +1,167 @@
+#include "tensor/write_pass.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "tensor/error.h"
+#include "tensor/kernels/update.h"
+
+namespace palinode {
+namespace {
+
+// Values of a piece: with all arrays of a step of Adam it stays in the first-level cache. A
+// multiple of 64, as ChangeSum wants it.
+constexpr std::size_t kPiece = 1024;
+
+// What is learned of one output, piece by piece.
+template <class T>
+class Trace {
+ public:
+  Trace(std::span<const T> before, std::span<const T> after, WritePass pass)
+      : before_(before), after_(after), pass_(pass) {
+    if (pass.digest && after.size() > kPiece) hash_.emplace();
+  }
+
+  void look_at(std::size_t begin, std::size_t count) {
+    const std::span<const T> piece = after_.subspan(begin, count);
+    if (pass_.change) change_.add(before_.subspan(begin, count), piece);
+    if (hash_) hash_->add(piece, no_nan());
+  }
+
+  Written finish(Tensor value) const {
+    Written written{.value = std::move(value)};
+    if (pass_.change) {
+      written.change = change_.total(before_, after_);
+      written.finite = change_.finite();
+    }
+    if (pass_.digest) written.digest = hash_ ? hash_->finish() : xxh3(after_, no_nan());
+    return written;
+  }
+
+ private:
+  bool no_nan() const { return pass_.change && change_.finite(); }
+
+  std::span<const T> before_, after_;
+  WritePass pass_;
+  kernels::ChangeSum<T> change_;
+  std::optional<Xxh3> hash_;
+};
+
+template <class T>
+kernels::SgdStep<T> coefficients(const SgdRule& rule) {
+  return {static_cast<T>(rule.lr), static_cast<T>(rule.momentum),
+          static_cast<T>(rule.weight_decay)};
+}
+
+template <class T>
+kernels::AdamStep<T> coefficients(const AdamRule& rule) {
+  return {static_cast<T>(rule.beta1), static_cast<T>(1.0 - rule.beta1),
+          static_cast<T>(rule.beta2), static_cast<T>(1.0 - rule.beta2),
+          static_cast<T>(rule.a),     static_cast<T>(rule.r),
+          static_cast<T>(rule.eps),   static_cast<T>(rule.decay)};
+}
+
+// The arrays of a step: the weight first, then its moments.
+template <class T>
+struct Arrays {
+  std::span<const T> gradient;
+  std::vector<std::span<const T>> before;
+  std::vector<std::span<T>> after;
+};
+
+template <class T>
+void advance(const SgdRule& rule, const Arrays<T>& x, std::size_t at, std::size_t count) {
+  const auto step = coefficients<T>(rule);
+  const auto g = x.gradient.subspan(at, count);
+  const auto w = x.before[0].subspan(at, count);
+  const auto w_out = x.after[0].subspan(at, count);
+  if (rule.momentum == 0) return kernels::sgd<T>(step, g, w, w_out);
+  kernels::sgd_momentum<T>(step, g, w, x.before[1].subspan(at, count), w_out,
+                           x.after[1].subspan(at, count));
+}
+
+template <class T>
+void advance(const AdamRule& rule, const Arrays<T>& x, std::size_t at, std::size_t count) {
+  kernels::adam<T>(coefficients<T>(rule), x.gradient.subspan(at, count),
+                   x.before[0].subspan(at, count), x.before[1].subspan(at, count),
+                   x.before[2].subspan(at, count), x.after[0].subspan(at, count),
+                   x.after[1].subspan(at, count), x.after[2].subspan(at, count));
+}
+
+std::size_t moments_of(const SgdRule& rule) { return rule.momentum == 0 ? 0 : 1; }
+std::size_t moments_of(const AdamRule&) { return 2; }
+
+template <class T>
+Written copy_floats(const Tensor* old, const Tensor& value, WritePass pass) {
+  const Tensor source = value.compact();
+  const Tensor zeros =
+      old == nullptr && pass.change ? Tensor::zeros(value.shape(), value.dtype()) : Tensor();
+  TensorBuilder builder(value.shape(), value.dtype());
+  const std::span<const T> from = source.values<T>();
+  const std::span<T> to = builder.values<T>();
+  const std::span<const T> before = old != nullptr ? old->values<T>() : zeros.values<T>();
+  Trace<T> trace(before, to, pass);
+  for (std::size_t at = 0; at < to.size(); at += kPiece) {
+    const std::size_t count = std::min(kPiece, to.size() - at);
+    std::ranges::copy(from.subspan(at, count), to.subspan(at, count).begin());
+    trace.look_at(at, count);
+  }
+  return trace.finish(std::move(builder).build());
+}
+
+// Types that are rarely written: one pass for each thing wanted.
+template <class T>
+Written copy_others(const Tensor* old, const Tensor& value, WritePass pass) {
+  Written written{.value = value.copy()};
+  const std::span<const T> after = written.value.values<T>();
+  if (pass.change) {
+    const Tensor before = old != nullptr ? *old : Tensor::zeros(value.shape(), value.dtype());
+    written.change = kernels::change<T>(before.values<T>(), after);
+    written.finite = std::ranges::all_of(after, [](T x) { return is_finite(x); });
+  }
+  if (pass.digest) written.digest = xxh3(after);
+  return written;
+}
+
+}  // namespace
+
+Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
+  return with_element(value.dtype(), [&]<class T>() {
+    if constexpr (std::is_floating_point_v<T>) {
+      return copy_floats<T>(old, value, pass);
+    } else {
+      return copy_others<T>(old, value, pass);
+    }
+  });
+}
+
+std::vector<Written> take_step(const Step& step, const Tensor& weight,
+                               const std::vector<Tensor>& moments, WritePass pass) {
+  PALINODE_ASSERT(moments.size() ==
+                  std::visit([](const auto& rule) { return moments_of(rule); }, step.rule));
+  return with_float(weight.dtype(), "commit", [&]<class T>() {
+    Arrays<T> arrays{step.gradient.values<T>(), {}, {}};
+    std::vector<TensorBuilder> builders;
+    std::vector<Trace<T>> traces;
+    traces.reserve(1 + moments.size());
+    for (std::size_t i = 0; i <= moments.size(); ++i) {
+      builders.emplace_back(weight.shape(), weight.dtype());
+      arrays.before.push_back((i == 0 ? weight : moments[i - 1]).template values<T>());
+      arrays.after.push_back(builders.back().values<T>());
+      traces.emplace_back(arrays.before.back(), arrays.after.back(), pass);
+    }
+    for (std::size_t at = 0; at < arrays.gradient.size(); at += kPiece) {
+      const std::size_t count = std::min(kPiece, arrays.gradient.size() - at);
+      std::visit([&](const auto& rule) { advance<T>(rule, arrays, at, count); }, step.rule);
+      for (Trace<T>& trace : traces) trace.look_at(at, count);
+    }
+    std::vector<Written> written;
+    for (std::size_t i = 0; i < builders.size(); ++i) {
+      written.push_back(traces[i].finish(std::move(builders[i]).build()));
+    }
+    return written;
+  });
+}
+
+}  // namespace palinode

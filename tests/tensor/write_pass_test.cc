@@ -1,0 +1,164 @@
+// The one pass of a commit: the values, digests and statistics of separate passes, bit for bit.
+#include "tensor/write_pass.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <initializer_list>
+#include <limits>
+#include <vector>
+
+#include "tensor/digest.h"
+#include "tensor/error.h"
+#include "tensor/kernels/update.h"
+#include "tensor/ledger.h"
+#include "tensor/parallel.h"
+#include "tests/support/bits.h"
+#include "tests/support/oracle.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace palinode {
+namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
+constexpr WritePass kAll{.change = true, .digest = true};
+
+template <class T>
+Tensor random(std::size_t n, std::uint64_t seed) {
+  return Tensor::from<T>(oracle::random_values<T>(n, seed), {n});
+}
+
+template <class T>
+void expect_written(const Written& got, const Tensor& old, std::span<const T> want) {
+  EXPECT_SAME_BITS(got.value.values<T>(), want);
+  const kernels::Change change = kernels::change<T>(old.values<T>(), want);
+  EXPECT_EQ(got.change.elements_changed, change.elements_changed);
+  EXPECT_EQ(got.change.max_abs, change.max_abs);
+  EXPECT_EQ(got.change.l2, change.l2);
+  EXPECT_EQ(got.digest, xxh3(Tensor::from<T>(want, {want.size()})));
+  EXPECT_TRUE(got.finite);
+}
+
+template <class T>
+class WritePassOf : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(WritePassOf, Types);
+
+TYPED_TEST(WritePassOf, ACopyHasTheValuesDigestAndChangeOfSeparatePasses) {
+  using T = TypeParam;
+  for (const std::size_t n : Sizes{0, 1, 63, 1023, 1024, 1025, 4097, 10007}) {
+    const Tensor old = random<T>(n, 1), value = random<T>(n, 2);
+    expect_written<T>(copy_value(&old, value, kAll), old, value.values<T>());
+    expect_written<T>(copy_value(nullptr, value, kAll), Tensor::zeros({n}, dtype_of<T>()),
+                      value.values<T>());
+  }
+}
+
+TYPED_TEST(WritePassOf, AStepHasTheBitsOfTheKernelsOverWholeArrays) {
+  using T = TypeParam;
+  for (const std::size_t n : Sizes{0, 1, 65, 1024, 5003}) {
+    const Tensor w = random<T>(n, 1), g = random<T>(n, 2), m = random<T>(n, 3);
+    std::vector<T> positive = oracle::random_values<T>(n, 4);
+    for (T& x : positive) x = std::abs(x);
+    const Tensor v = Tensor::from<T>(positive, {n});
+    std::vector<T> w_out(n), m_out(n), v_out(n);
+
+    const AdamRule adam{
+        .beta1 = 0.9, .beta2 = 0.99, .a = 0.1, .r = 0.7, .eps = 1e-8, .decay = 0.01};
+    kernels::adam<T>({T(0.9), T(1 - 0.9), T(0.99), T(1 - 0.99), T(0.1), T(0.7), T(1e-8), T(0.01)},
+                     g.values<T>(), w.values<T>(), m.values<T>(), v.values<T>(), w_out, m_out,
+                     v_out);
+    const auto adam_got = take_step({.gradient = g, .rule = adam}, w, {m, v}, kAll);
+    expect_written<T>(adam_got[0], w, w_out);
+    expect_written<T>(adam_got[1], m, m_out);
+    expect_written<T>(adam_got[2], v, v_out);
+
+    kernels::sgd_momentum<T>({T(0.1), T(0.9), T(0.01)}, g.values<T>(), w.values<T>(), m.values<T>(),
+                             w_out, m_out);
+    const auto momentum_got = take_step(
+        {.gradient = g, .rule = SgdRule{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01}}, w, {m},
+        kAll);
+    expect_written<T>(momentum_got[0], w, w_out);
+    expect_written<T>(momentum_got[1], m, m_out);
+
+    kernels::sgd<T>({T(0.1), T(0), T(0)}, g.values<T>(), w.values<T>(), w_out);
+    const auto sgd_got = take_step({.gradient = g, .rule = SgdRule{.lr = 0.1}}, w, {}, kAll);
+    expect_written<T>(sgd_got[0], w, w_out);
+  }
+}
+
+TYPED_TEST(WritePassOf, NotWantedIsNotComputed) {
+  using T = TypeParam;
+  const Tensor old = random<T>(100, 1), value = random<T>(100, 2);
+  const Written got = copy_value(&old, value, {});
+  EXPECT_SAME_BITS(got.value.values<T>(), value.values<T>());
+  EXPECT_FALSE(got.digest.has_value());
+  EXPECT_EQ(got.change.elements_changed, 0u);
+}
+
+TYPED_TEST(WritePassOf, ANanAnywhereIsSeenAndDigestedCanonically) {
+  using T = TypeParam;
+  for (const std::size_t place : Sizes{0, 1030, 2999}) {
+    auto values = oracle::random_values<T>(3000, 1);
+    values[place] = -std::numeric_limits<T>::quiet_NaN();
+    const Tensor value = Tensor::from<T>(values, {values.size()});
+    const Written got = copy_value(nullptr, value, kAll);
+    EXPECT_FALSE(got.finite);
+    EXPECT_EQ(got.digest, xxh3(value));
+    values[place] = std::numeric_limits<T>::quiet_NaN();
+    EXPECT_EQ(got.digest, xxh3(Tensor::from<T>(values, {values.size()})));
+  }
+}
+
+TEST(WritePass, ThreadsDoNotChangeARecord) {
+  const std::size_t before = threads();
+  std::vector<Sha256Digest> heads;
+  for (const std::size_t count : Sizes{1, 2, 3, 7}) {
+    set_threads(count);
+    Ledger ledger;
+    const Store& theta = ledger.open("theta", Role::kIdentity);
+    const Store& state = ledger.open("state", Role::kOptimizer);
+    Proposal init{.proposer = "test"};
+    for (const char* name : {"a", "b", "c", "d"}) {
+      init.writes.push_back({&theta, name, random<float>(20011, name[0]), true});
+    }
+    ledger.commit(init);
+    Proposal steps{.reason = Reason::kSgd, .proposer = "test"};
+    for (std::size_t i = 0; i < 4; ++i) {
+      steps.steps.push_back({&theta,
+                             i,
+                             random<float>(20011, 9 + i),
+                             &state,
+                             {std::string("v/") + "abcd"[i]},
+                             SgdRule{.lr = 0.1, .momentum = 0.9}});
+    }
+    ledger.commit(steps);
+    ledger.commit(steps);
+    heads.push_back(ledger.head());
+  }
+  set_threads(before);
+  for (const Sha256Digest& head : heads) EXPECT_EQ(head, heads.front());
+}
+
+#if defined(__x86_64__)
+TEST(Door, RefusesAThreadThatFlushesSubnormalsOrRoundsAnotherWay) {
+  Ledger ledger;
+  const Store& theta = ledger.open("theta", Role::kIdentity);
+  const Proposal write{.proposer = "test", .writes = {{&theta, "w", random<float>(3, 1), true}}};
+  const unsigned before = _mm_getcsr();
+  for (const unsigned mode : {0x8000U, 0x0040U, 0x2000U, 0x4000U, 0x6000U}) {
+    _mm_setcsr(before | mode);
+    EXPECT_THROW(ledger.commit(write), EnvironmentError) << mode;
+    _mm_setcsr(before);
+  }
+  EXPECT_TRUE(theta.entries().empty());
+  ledger.commit(write);
+}
+#endif
+
+}  // namespace
+}  // namespace palinode

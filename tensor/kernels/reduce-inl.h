@@ -132,25 +132,25 @@ HWY_INLINE void sum_column_strip(D d, const Access& access, std::size_t rows, st
                                  const Value& value, T* out) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   hn::Vec<D> totals[kVectors];
-  HWY_UNROLL(4)
+  HWY_UNROLL(8)
   for (std::size_t v = 0; v < kVectors; ++v) totals[v] = hn::Zero(d);
   for (std::size_t block = 0; block < rows; block += kColumnBlock) {
     hn::Vec<D> sums[kVectors];
-    HWY_UNROLL(4)
+    HWY_UNROLL(8)
     for (std::size_t v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
     const std::size_t block_end = std::min(rows, block + kColumnBlock);
     for (std::size_t i = block; i < block_end; ++i) {
-      HWY_UNROLL(4)
+      HWY_UNROLL(8)
       for (std::size_t v = 0; v < kVectors; ++v) {
         sums[v] = hn::Add(sums[v], value(access, i, j + v * kLanes));
       }
     }
-    HWY_UNROLL(4)
+    HWY_UNROLL(8)
     for (std::size_t v = 0; v < kVectors; ++v) {
       totals[v] = block == 0 ? sums[v] : hn::Add(totals[v], sums[v]);
     }
   }
-  HWY_UNROLL(4)
+  HWY_UNROLL(8)
   for (std::size_t v = 0; v < kVectors; ++v) access.store(d, totals[v], out + j + v * kLanes);
 }
 
@@ -161,6 +161,9 @@ HWY_INLINE void sum_columns(D d, std::size_t rows, std::size_t begin, std::size_
                             const Value& value, T* out) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   std::size_t j = begin;
+  for (; j + 8 * kLanes <= end; j += 8 * kLanes) {
+    sum_column_strip<8>(d, Whole{}, rows, j, value, out);
+  }
   for (; j + 4 * kLanes <= end; j += 4 * kLanes) {
     sum_column_strip<4>(d, Whole{}, rows, j, value, out);
   }

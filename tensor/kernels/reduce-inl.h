@@ -79,14 +79,18 @@ HWY_INLINE T chunk_sum(D d, std::size_t n, const Value& value) {
       sums[v] = hn::Add(sums[v], value(Whole{}, i + v * kLanes));
     }
   }
+  const std::size_t left = n - i;
   HWY_UNROLL(64)
   for (std::size_t v = 0; v < kVectors; ++v) {
-    const std::size_t at = i + v * kLanes;
-    if (at + kLanes <= n) {
-      sums[v] = hn::Add(sums[v], value(Whole{}, at));
-    } else if (at < n) {
-      const auto part = value(Part{n - at}, at);
-      sums[v] = hn::Add(sums[v], hn::IfThenElseZero(hn::FirstN(d, n - at), part));
+    if ((v + 1) * kLanes <= left) sums[v] = hn::Add(sums[v], value(Whole{}, i + v * kLanes));
+  }
+  const std::size_t rest = left % kLanes;
+  if (rest > 0) {
+    const auto some = value(Part{rest}, n - rest);
+    const auto part = hn::IfThenElseZero(hn::FirstN(d, rest), some);
+    HWY_UNROLL(64)
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      if (v == left / kLanes) sums[v] = hn::Add(sums[v], part);
     }
   }
 

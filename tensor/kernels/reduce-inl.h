@@ -69,18 +69,18 @@ HWY_INLINE T chunk_sum(D d, std::size_t n, const Value& value) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   constexpr std::size_t kVectors = kSumLanes / kLanes;
   hn::Vec<D> sums[kVectors];
-  HWY_UNROLL(64)
+  HWY_UNROLL(16)
   for (std::size_t v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
 
   std::size_t i = 0;
   for (; i + kSumLanes <= n; i += kSumLanes) {
-    HWY_UNROLL(64)
+    HWY_UNROLL(16)
     for (std::size_t v = 0; v < kVectors; ++v) {
       sums[v] = hn::Add(sums[v], value(Whole{}, i + v * kLanes));
     }
   }
   const std::size_t left = n - i;
-  HWY_UNROLL(64)
+  HWY_UNROLL(16)
   for (std::size_t v = 0; v < kVectors; ++v) {
     if ((v + 1) * kLanes <= left) sums[v] = hn::Add(sums[v], value(Whole{}, i + v * kLanes));
   }
@@ -88,7 +88,7 @@ HWY_INLINE T chunk_sum(D d, std::size_t n, const Value& value) {
   if (rest > 0) {
     const auto some = value(Part{rest}, n - rest);
     const auto part = hn::IfThenElseZero(hn::FirstN(d, rest), some);
-    HWY_UNROLL(64)
+    HWY_UNROLL(16)
     for (std::size_t v = 0; v < kVectors; ++v) {
       if (v == left / kLanes) sums[v] = hn::Add(sums[v], part);
     }
@@ -96,7 +96,7 @@ HWY_INLINE T chunk_sum(D d, std::size_t n, const Value& value) {
 
   HWY_UNROLL(8)
   for (std::size_t half = kVectors / 2; half > 0; half /= 2) {
-    HWY_UNROLL(32)
+    HWY_UNROLL(16)
     for (std::size_t v = 0; v < half; ++v) sums[v] = hn::Add(sums[v], sums[v + half]);
   }
   return fold_lanes(d, sums[0], [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); });

@@ -46,30 +46,34 @@ HWY_INLINE T chunk_sum(D d, std::size_t n, const Value& value) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   constexpr std::size_t kVectors = kSumLanes / kLanes;
   hn::Vec<D> sums[kVectors];
-  HWY_UNROLL(64)
+  HWY_UNROLL(16)
   for (std::size_t v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
 
   std::size_t i = 0;
   for (; i + kSumLanes <= n; i += kSumLanes) {
-    HWY_UNROLL(64)
+    HWY_UNROLL(16)
     for (std::size_t v = 0; v < kVectors; ++v) {
       sums[v] = hn::Add(sums[v], value(Whole{}, i + v * kLanes));
     }
   }
-  HWY_UNROLL(64)
+  const std::size_t left = n - i;
+  HWY_UNROLL(16)
   for (std::size_t v = 0; v < kVectors; ++v) {
-    const std::size_t at = i + v * kLanes;
-    if (at + kLanes <= n) {
-      sums[v] = hn::Add(sums[v], value(Whole{}, at));
-    } else if (at < n) {
-      const auto part = value(Part{n - at}, at);
-      sums[v] = hn::Add(sums[v], hn::IfThenElseZero(hn::FirstN(d, n - at), part));
+    if ((v + 1) * kLanes <= left) sums[v] = hn::Add(sums[v], value(Whole{}, i + v * kLanes));
+  }
+  const std::size_t rest = left % kLanes;
+  if (rest > 0) {
+    const auto some = value(Part{rest}, n - rest);
+    const auto part = hn::IfThenElseZero(hn::FirstN(d, rest), some);
+    HWY_UNROLL(16)
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      if (v == left / kLanes) sums[v] = hn::Add(sums[v], part);
     }
   }
 
   HWY_UNROLL(8)
   for (std::size_t half = kVectors / 2; half > 0; half /= 2) {
-    HWY_UNROLL(32)
+    HWY_UNROLL(16)
     for (std::size_t v = 0; v < half; ++v) sums[v] = hn::Add(sums[v], sums[v + half]);
   }
   return fold_lanes(d, sums[0], [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); });
@@ -109,25 +113,25 @@ HWY_INLINE void sum_column_strip(D d, const Access& access, std::size_t rows, st
                                  const Value& value, T* out) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   hn::Vec<D> totals[kVectors];
-  HWY_UNROLL(4)
+  HWY_UNROLL(8)
   for (std::size_t v = 0; v < kVectors; ++v) totals[v] = hn::Zero(d);
   for (std::size_t block = 0; block < rows; block += kColumnBlock) {
     hn::Vec<D> sums[kVectors];
-    HWY_UNROLL(4)
+    HWY_UNROLL(8)
     for (std::size_t v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
     const std::size_t block_end = std::min(rows, block + kColumnBlock);
     for (std::size_t i = block; i < block_end; ++i) {
-      HWY_UNROLL(4)
+      HWY_UNROLL(8)
       for (std::size_t v = 0; v < kVectors; ++v) {
         sums[v] = hn::Add(sums[v], value(access, i, j + v * kLanes));
       }
     }
-    HWY_UNROLL(4)
+    HWY_UNROLL(8)
     for (std::size_t v = 0; v < kVectors; ++v) {
       totals[v] = block == 0 ? sums[v] : hn::Add(totals[v], sums[v]);
     }
   }
-  HWY_UNROLL(4)
+  HWY_UNROLL(8)
   for (std::size_t v = 0; v < kVectors; ++v) access.store(d, totals[v], out + j + v * kLanes);
 }
 
@@ -138,6 +142,9 @@ HWY_INLINE void sum_columns(D d, std::size_t rows, std::size_t begin, std::size_
                             const Value& value, T* out) {
   constexpr std::size_t kLanes = hn::MaxLanes(D());
   std::size_t j = begin;
+  for (; j + 8 * kLanes <= end; j += 8 * kLanes) {
+    sum_column_strip<8>(d, Whole{}, rows, j, value, out);
+  }
   for (; j + 4 * kLanes <= end; j += 4 * kLanes) {
     sum_column_strip<4>(d, Whole{}, rows, j, value, out);
   }

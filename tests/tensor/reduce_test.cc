@@ -97,7 +97,7 @@ TYPED_TEST(Reduce, EachRowIsSummedByTheSameRule) {
 TYPED_TEST(Reduce, ColumnsAreSummedInBlocksOf256Rows) {
   using T = TypeParam;
   for (const std::size_t rows : Sizes{0, 1, 2, 255, 256, 257, 513}) {
-    for (const std::size_t cols : Sizes{0, 1, 3, 7, 8, 17, 64, 131}) {
+    for (const std::size_t cols : Sizes{0, 1, 3, 7, 8, 17, 64, 131, 193}) {
       const auto x = oracle::hostile_values<T>(rows * cols + 1, rows + cols);
       const auto part = std::span<const T>(x).subspan(1);
       const auto want = oracle::column_sums(part, rows, cols);

@@ -41,7 +41,7 @@ void sin_fast(std::span<const float> x, std::span<float> out);
 void cos_fast(std::span<const float> x, std::span<float> out);
 
 // 1 / sqrt(x): an infinity of its sign at a zero, NaN below. 1.00 ULP; subnormal x take the two
-// rounded operations, 1.50 ULP.
+// rounded operations, 1.49 ULP.
 void rsqrt_fast(std::span<const float> x, std::span<float> out);
 
 }  // namespace palinode::kernels

@@ -57,10 +57,11 @@ struct AdamRule {
 struct Step {
   const Store* store = nullptr;
   std::size_t entry = 0;  // the parameter's place in store->entries()
-  Tensor gradient;        // of its shape and dtype
+  Tensor gradient = {};   // of its shape and dtype
   const Store* state = nullptr;
-  std::vector<std::string> moments;  // names in `state`: none, {v}, or {m, v}; created as zeros
-  std::variant<SgdRule, AdamRule> rule;
+  std::vector<std::string> moments =
+      {};  // names in `state`: none, {v}, or {m, v}; created as zeros
+  std::variant<SgdRule, AdamRule> rule = {};
 };
 
 struct Proposal {

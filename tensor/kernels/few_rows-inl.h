@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "tensor/kernels/activate-inl.h"
 #include "tensor/kernels/fma-inl.h"
 #include "tensor/kernels/matmul-inl.h"
 #include "tensor/kernels/tables.h"

@@ -17,9 +17,7 @@
 #include <cstddef>
 #include <utility>
 
-#include "tensor/kernels/elementwise-inl.h"
 #include "tensor/kernels/fma-inl.h"
-#include "tensor/kernels/matmul.h"
 #include "tensor/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -58,29 +56,6 @@ struct TileOut {
   const T* bias;  // added after the last block only; null before and for none
   bool first;     // the first block is stored, later ones are added
 };
-
-// Applies the activation to rows x cols outputs, rows `row` apart.
-template <class T>
-HWY_NOINLINE void activate(Activation activation, T* c, std::size_t rows, std::size_t cols,
-                           std::size_t row) {
-  const hn::ScalableTag<T> d;
-  const auto apply = [=](const auto& formula) HWY_ATTR {
-    for (std::size_t i = 0; i < rows; ++i) {
-      T* out = c + i * row;
-      for_each_vector(d, cols, [=, &formula](auto access, std::size_t j) HWY_ATTR {
-        access.store(d, formula(access.load(d, out + j)), out + j);
-      });
-    }
-  };
-  switch (activation) {
-    case Activation::kNone:
-      return;
-    case Activation::kRelu:
-      return apply([=](auto x) HWY_ATTR { return ZeroUnlessPositive(d, x, x); });
-    case Activation::kTanh:
-      return apply([=](auto x) HWY_ATTR { return Tanh(d, x); });
-  }
-}
 
 // Finishes a tile that is narrower than its vectors: block holds `rows` rows of `width` values.
 template <class T>

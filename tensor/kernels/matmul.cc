@@ -17,6 +17,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "tensor/kernels/activate-inl.h"
 #include "tensor/kernels/few_rows-inl.h"
 #include "tensor/kernels/matmul-inl.h"
 #include "tensor/kernels/pack-inl.h"

@@ -151,14 +151,19 @@ TYPED_TEST(MatMul, AnActivationInTheStoreHasTheBitsOfOneAfterwards) {
       for_each_simd([&] {
         std::vector<T> plain(m * n);
         matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, plain);
-        std::vector<T> want(m * n);
-        std::vector<T> got(m * n);
-        relu<T>(plain, want);
-        matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, got, Activation::kRelu);
-        EXPECT_SAME_BITS(std::span<const T>(got), std::span<const T>(want));
-        tanh(plain, want);
-        matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, got, Activation::kTanh);
-        EXPECT_SAME_BITS(std::span<const T>(got), std::span<const T>(want));
+        const auto check = [&](Activation activation,
+                               void (*function)(std::span<const T>, std::span<T>)) {
+          std::vector<T> want(m * n);
+          std::vector<T> got(m * n);
+          function(plain, want);
+          matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, got, activation);
+          EXPECT_SAME_BITS(std::span<const T>(got), std::span<const T>(want));
+        };
+        check(Activation::kRelu, relu<T>);
+        check(Activation::kTanh, tanh);
+        check(Activation::kSigmoid, sigmoid);
+        check(Activation::kGelu, gelu);
+        check(Activation::kGeluTanh, gelu_tanh);
       });
     }
   }

@@ -6,12 +6,15 @@
 #include "bench/limits.h"
 #include "bench/simd_peers.h"
 #include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/fast.h"
 #include "tensor/kernels/math.h"
 #include "tensor/kernels/update.h"
 #include "tensor/parallel.h"
 
 namespace palinode::bench {
 namespace {
+
+constexpr std::size_t kCount = 16384;
 
 using Unary = void (*)(std::span<const float> x, std::span<float> out);
 
@@ -21,31 +24,41 @@ void loop(std::span<const float> x, std::span<float> out) {
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = kFunction(x[i]);
 }
 
-// A function of one value: name, range of its arguments, ours, Highway's if it has one, libm's.
+// A function of one value: name, range of its arguments, ours in both forms, Highway's if it has
+// one, libm's or what one would write with it.
 struct Function {
   const char* name;
   double low, high;
-  Unary ours, highway, libm;
-  const char* note;
+  Unary ours, fast, highway, libm;
 };
 
-constexpr char kRounded[] = "correctly rounded for all 2^32 inputs (tested)";
+float sigmoid_by_libm(float x) { return 1 / (1 + std::exp(-x)); }
+float gelu_by_libm(float x) { return 0.5F * x * (1 + std::erf(x * 0.70710678F)); }
+float gelu_tanh_by_libm(float x) {
+  return 0.5F * x * (1 + std::tanh(0.79788456F * (x + 0.044715F * x * x * x)));
+}
+float rsqrt_by_libm(float x) { return 1 / std::sqrt(x); }
 
+using namespace kernels;
 const Function kFunctions[] = {
-    {"exp", -20, 20, kernels::exp, highway_exp, loop<std::exp>, kRounded},
-    {"log", 1e-3, 1e3, kernels::log, highway_log, loop<std::log>, kRounded},
-    {"tanh", -4, 4, kernels::tanh, highway_tanh, loop<std::tanh>, kRounded},
-    {"gelu_tanh", -4, 4, kernels::gelu_tanh<float>, nullptr, nullptr, "one rounding from f64"},
+    {"exp", -20, 20, exp, exp_fast, highway_exp, loop<std::exp>},
+    {"log", 1e-3, 1e3, log, log_fast, highway_log, loop<std::log>},
+    {"tanh", -4, 4, tanh, tanh_fast, highway_tanh, loop<std::tanh>},
+    {"sigmoid", -8, 8, sigmoid, sigmoid_fast, nullptr, loop<sigmoid_by_libm>},
+    {"erf", -4, 4, erf, erf_fast, nullptr, loop<std::erf>},
+    {"gelu", -4, 4, gelu, gelu_fast, nullptr, loop<gelu_by_libm>},
+    {"gelu_tanh", -4, 4, gelu_tanh, gelu_tanh_fast, nullptr, loop<gelu_tanh_by_libm>},
+    {"sin", -100, 100, sin, sin_fast, highway_sin, loop<std::sin>},
+    {"cos", -100, 100, cos, cos_fast, highway_cos, loop<std::cos>},
+    {"rsqrt", 1e-3, 1e3, rsqrt, rsqrt_fast, nullptr, loop<rsqrt_by_libm>},
 };
 
-constexpr std::size_t kCount = 16384;
-
-Case function_case(const Function& f) {
-  return {.what = fmt::format("{} f32", f.name),
+Case function_case(const Function& f, Unary ours, const char* form, const char* note) {
+  return {.what = fmt::format("{}{} f32", f.name, form),
           .unit = Unit::kNanoseconds,
           .work = double(kCount),
           .make =
-              [f] {
+              [f, ours] {
                 set_threads(1);
                 const Buffer<float> x(kCount, f.low, f.high), out(kCount);
                 std::vector<Contender> list;
@@ -53,12 +66,12 @@ Case function_case(const Function& f) {
                   if (run == nullptr) return;
                   list.push_back({.name = name, .run = [=] { run(x.in(), out.out()); }});
                 };
-                add("Palinode", f.ours);
+                add("Palinode", ours);
                 add("Highway", f.highway);
                 add("libm", f.libm);
                 return list;
               },
-          .note = f.note};
+          .note = note};
 }
 
 // The operands of an element-by-element kernel; which of them it uses is its business.
@@ -115,7 +128,6 @@ void plain_momentum(const Arrays& x, std::size_t i) {
 }
 
 std::vector<Case> streams(std::size_t n) {
-  using namespace kernels;
   using At = std::size_t;
   return {
       stream(
@@ -145,7 +157,10 @@ std::vector<Case> streams(std::size_t n) {
 
 std::vector<Case> elementwise_cases() {
   std::vector<Case> list;
-  for (const Function& f : kFunctions) list.push_back(function_case(f));
+  for (const Function& f : kFunctions) {
+    list.push_back(function_case(f, f.ours, "", "correctly rounded, all 2^32 inputs"));
+    list.push_back(function_case(f, f.fast, "_fast", "at most 1.5 ULP, all 2^32 inputs"));
+  }
   for (const std::size_t n : {std::size_t{16} << 10, std::size_t{1} << 20}) {
     for (Case& each : streams(n)) list.push_back(std::move(each));
   }

@@ -117,6 +117,13 @@ HWY_NOINLINE void tanh(const float* x, float* out, std::size_t n) {
   map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Tanh(d, v); });
 }
 
+HWY_NOINLINE void sin(const float* x, float* out, std::size_t n) {
+  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Sin(d, v); });
+}
+HWY_NOINLINE void cos(const float* x, float* out, std::size_t n) {
+  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Cos(d, v); });
+}
+
 HWY_NOINLINE void softmax(const float* x, float* out, std::size_t n) {
   const float m = max_any_order(x, n);
   map(x, out, n, [m](auto d, auto v) HWY_ATTR { return hn::Exp(d, hn::Sub(v, hn::Set(d, m))); });
@@ -140,6 +147,8 @@ HWY_EXPORT(copy);
 HWY_EXPORT(exp);
 HWY_EXPORT(log);
 HWY_EXPORT(tanh);
+HWY_EXPORT(sin);
+HWY_EXPORT(cos);
 HWY_EXPORT(softmax);
 
 }  // namespace
@@ -164,6 +173,12 @@ void highway_log(std::span<const float> x, std::span<float> out) {
 }
 void highway_tanh(std::span<const float> x, std::span<float> out) {
   HWY_DYNAMIC_DISPATCH(tanh)(x.data(), out.data(), x.size());
+}
+void highway_sin(std::span<const float> x, std::span<float> out) {
+  HWY_DYNAMIC_DISPATCH(sin)(x.data(), out.data(), x.size());
+}
+void highway_cos(std::span<const float> x, std::span<float> out) {
+  HWY_DYNAMIC_DISPATCH(cos)(x.data(), out.data(), x.size());
 }
 void highway_softmax(std::span<const float> x, std::span<float> out) {
   HWY_DYNAMIC_DISPATCH(softmax)(x.data(), out.data(), x.size());

@@ -23,6 +23,8 @@ void plain_copy(std::span<const float> x, std::span<float> out);
 void highway_exp(std::span<const float> x, std::span<float> out);
 void highway_log(std::span<const float> x, std::span<float> out);
 void highway_tanh(std::span<const float> x, std::span<float> out);
+void highway_sin(std::span<const float> x, std::span<float> out);  // 3, for |x| < 39000
+void highway_cos(std::span<const float> x, std::span<float> out);
 
 // exp(x - max) / sum over one row, with Highway's exp and sums in any order.
 void highway_softmax(std::span<const float> x, std::span<float> out);

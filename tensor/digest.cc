@@ -11,9 +11,11 @@
 #include <bit>
 #include <limits>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #include "tensor/error.h"
+#include "tensor/kernels/reduce.h"
 
 namespace palinode {
 namespace {
@@ -29,24 +31,33 @@ T canonical_nan() {
   }
 }
 
-// Calls use(bytes) with the canonical bytes of values: those themselves unless a NaN is among them.
-template <class T, class Use>
-void with_canonical_bytes(std::span<const T> values, bool no_nan, const Use& use) {
-  std::size_t nans = 0;
-  if (!no_nan) {
-    for (const T x : values) nans += static_cast<std::size_t>(is_nan(x));
+// Values looked at before they are digested: few enough to be in the cache still.
+constexpr std::size_t kPiece = 4096;
+
+template <class T>
+bool has_nan(std::span<const T> values) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return !values.empty() && is_nan(kernels::max(values));
+  } else {
+    return std::ranges::any_of(values, [](T x) { return is_nan(x); });
   }
-  if (nans == 0) return use(std::as_bytes(values));
-  std::vector<T> cleaned(values.begin(), values.end());
-  for (T& x : cleaned) x = is_nan(x) ? canonical_nan<T>() : x;
-  use(std::as_bytes(std::span<const T>(cleaned)));
 }
 
-template <class Use>
-void with_canonical_bytes(const Tensor& tensor, const Use& use) {
-  const Tensor compact = tensor.compact();
-  with_element(compact.dtype(),
-               [&]<class T>() { with_canonical_bytes(compact.values<T>(), false, use); });
+// Calls use(bytes) with the canonical bytes of values, piece by piece: those themselves unless a
+// NaN is among them, of which `no_nan` says that there is none.
+template <class T, class Use>
+void with_canonical_bytes(std::span<const T> values, bool no_nan, const Use& use) {
+  if (no_nan) return use(std::as_bytes(values));
+  for (std::size_t at = 0; at < values.size(); at += kPiece) {
+    const auto piece = values.subspan(at, std::min(kPiece, values.size() - at));
+    if (!has_nan(piece)) {
+      use(std::as_bytes(piece));
+      continue;
+    }
+    std::vector<T> cleaned(piece.begin(), piece.end());
+    for (T& x : cleaned) x = is_nan(x) ? canonical_nan<T>() : x;
+    use(std::as_bytes(std::span<const T>(cleaned)));
+  }
 }
 
 Xxh3Digest digest_of(const XXH128_hash_t& hash) {
@@ -115,11 +126,12 @@ Xxh3Digest Xxh3::finish() const { return digest_of(XXH3_128bits_digest(state_.ge
 
 template <class T>
 Xxh3Digest xxh3(std::span<const T> values, bool no_nan) {
-  Xxh3Digest digest{};
-  with_canonical_bytes(values, no_nan, [&](std::span<const std::byte> bytes) {
-    digest = digest_of(XXH3_128bits(bytes.data(), bytes.size()));
-  });
-  return digest;
+  if (no_nan || (values.size() <= kPiece && !has_nan(values))) {
+    return digest_of(XXH3_128bits(values.data(), values.size_bytes()));
+  }
+  Xxh3 hash;
+  hash.add(values);
+  return hash.finish();
 }
 
 Xxh3Digest xxh3(const Tensor& tensor) {
@@ -135,7 +147,11 @@ Sha256Digest leaf_digest(std::string_view name, const Tensor& tensor) {
   for (const std::size_t extent : tensor.shape().extents()) {
     sha.add(static_cast<std::uint64_t>(extent));
   }
-  with_canonical_bytes(tensor, [&](std::span<const std::byte> bytes) { sha.add(bytes); });
+  const Tensor compact = tensor.compact();
+  with_element(compact.dtype(), [&]<class T>() {
+    with_canonical_bytes(compact.values<T>(), false,
+                         [&](std::span<const std::byte> bytes) { sha.add(bytes); });
+  });
   return sha.finish();
 }
 

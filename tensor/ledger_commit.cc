@@ -1,4 +1,5 @@
 // Ledger::commit: find and check every place, make every value, record, and only then put in place.
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,8 +22,13 @@ namespace {
 constexpr std::size_t kParallelElements = std::size_t{1} << 15;
 
 // JSON has no word for what is not finite.
-std::string number(double x) {
-  return std::isfinite(x) ? fmt::format("{}", x) : fmt::format("\"{}\"", x);
+void append_number(fmt::memory_buffer& text, double x) {
+  const auto out = std::back_inserter(text);
+  if (std::isfinite(x)) {
+    fmt::format_to(out, FMT_COMPILE("{}"), x);
+  } else {
+    fmt::format_to(out, FMT_COMPILE("\"{}\""), x);
+  }
 }
 
 std::string author(const Proposal& proposal) {
@@ -193,21 +199,27 @@ std::vector<std::string> Ledger::describe(const Proposal& proposal,
   std::vector<std::string> bodies;
   if (level_ == Level::kOff) return bodies;
   bodies.reserve(staged.size());
+  fmt::memory_buffer text;
+  const auto out = std::back_inserter(text);
   for (const Staged& each : staged) {
-    std::string body = fmt::format(
-        R"({{"seq":{},"store":"{}","name":"{}","reason":"{}","by":"{}","seed":{},"step":{},)"
-        R"("elements":{},"changed":{},"max_abs":{},"l2":{})",
-        each.entry.written, each.target.store->name(), each.entry.name,
-        reason_name(proposal.reason), proposal.proposer, proposal.seed, proposal.step,
-        each.entry.value.elements(), each.change.elements_changed, number(each.change.max_abs),
-        number(each.change.l2));
+    text.clear();
+    fmt::format_to(out,
+                   FMT_COMPILE(R"({{"seq":{},"store":"{}","name":"{}","reason":"{}","by":"{}",)"
+                               R"("seed":{},"step":{},"elements":{},"changed":{},"max_abs":)"),
+                   each.entry.written, each.target.store->name(), each.entry.name,
+                   reason_name(proposal.reason), proposal.proposer, proposal.seed, proposal.step,
+                   each.entry.value.elements(), each.change.elements_changed);
+    append_number(text, each.change.max_abs);
+    fmt::format_to(out, FMT_COMPILE(R"(,"l2":)"));
+    append_number(text, each.change.l2);
     if (level_ >= Level::kDigest) {
       const bool is_new = each.target.old == nullptr;
       const std::string old =
           is_new ? "" : hex(each.target.store->entries_[each.target.place].digest.value());
-      body += fmt::format(R"(,"old":"{}","new":"{}")", old, hex(each.entry.digest.value()));
+      fmt::format_to(out, FMT_COMPILE(R"(,"old":"{}","new":"{}")"), old,
+                     hex(each.entry.digest.value()));
     }
-    bodies.push_back(std::move(body));
+    bodies.emplace_back(text.data(), text.size());
   }
   return bodies;
 }

@@ -48,6 +48,14 @@ class Trace {
   std::optional<Xxh3> hash_;
 };
 
+// Asks for the piece that begins at `at`.
+template <class T>
+void prefetch(std::span<const T> values, std::size_t at) {
+  constexpr std::size_t kLine = 64 / sizeof(T);
+  const std::size_t end = std::min(values.size(), at + kPiece);
+  for (std::size_t i = at; i < end; i += kLine) __builtin_prefetch(&values[i], 0, 2);
+}
+
 template <class T>
 kernels::SgdStep<T> coefficients(const SgdRule& rule) {
   return {static_cast<T>(rule.lr), static_cast<T>(rule.momentum),
@@ -154,6 +162,9 @@ std::vector<Written> take_step(const Step& step, const Tensor& weight,
     for (std::size_t at = 0; at < arrays.gradient.size(); at += kPiece) {
       const std::size_t count = std::min(kPiece, arrays.gradient.size() - at);
       std::visit([&](const auto& rule) { advance<T>(rule, arrays, at, count); }, step.rule);
+      // The next piece comes from memory while this one is digested.
+      prefetch(arrays.gradient, at + count);
+      for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
       for (Trace<T>& trace : traces) trace.look_at(at, count);
     }
     std::vector<Written> written;

@@ -118,9 +118,9 @@ HWY_INLINE void store_tile(V (&sums)[kRows][kVectors], const TileOut<T>& out) {
 
 // What a tile knows of its operands.
 enum class TileKind {
-  kPacked,   // a.stride is 1
-  kStrided,  // a.stride is anything
-  kNarrow,   // so is it here, and the last vector of a row of b would reach beyond the matrix
+  kPacked,    // a.stride is 1
+  kRowMajor,  // a.step is 1
+  kNarrow,    // nothing of a, and the last vector of a row of b would reach beyond the matrix
 };
 
 // One block of k for kRows x kVectors * Lanes(d) outputs. Not inlined: inlined, the accumulators
@@ -141,14 +141,14 @@ HWY_NOINLINE void tile(const Panel<T>& a, const Panel<T>& b, std::size_t steps,
 
   // An address reaches a register, and one or two strides beyond it: three rows share a pointer.
   const std::size_t stride = kKind == TileKind::kPacked ? 1 : a.stride;
-  const std::size_t a_step = a.step;
+  const std::size_t a_step = kKind == TileKind::kRowMajor ? 1 : a.step;
   const std::size_t b_step = b.step;
   const T* group[kGroups];
   HWY_UNROLL(8)
   for (std::size_t g = 0; g < kGroups; ++g) group[g] = a.data + 3 * g * stride;
   const T* b_at = b.data;
   const Part last{out.cols - std::min(out.cols, (kVectors - 1) * kLanes)};
-  HWY_UNROLL(2)
+  HWY_UNROLL(4)
   for (std::size_t p = 0; p < steps; ++p, b_at += b_step) {
     V row[kVectors];
     HWY_UNROLL(16)

@@ -39,22 +39,36 @@ constexpr std::size_t round_up(std::size_t x, std::size_t step) {
   return (x + step - 1) / step * step;
 }
 
-// Rows of the next of the tiles that share `rows` rows as evenly as they can.
-constexpr std::size_t next_rows(std::size_t rows) {
-  const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
-  return (rows + tiles - 1) / tiles;
-}
+// The rows [begin, end) shared out to as few tiles as will do, as evenly as it goes: the first
+// `longer` tiles have one row more than the others. Divided here once, not between two tiles.
+struct RowTiles {
+  RowTiles(std::size_t from, std::size_t to) : begin(from), end(to) {
+    const std::size_t tiles = (to - from + kTileRows - 1) / kTileRows;
+    rows = (to - from) / tiles;
+    longer = (to - from) % tiles;
+  }
+  std::size_t begin, end, rows, longer;
+
+  // Calls body(first row, number of rows) for each tile.
+  template <class Body>
+  HWY_INLINE void for_each(const Body& body) const {
+    std::size_t i = begin;
+    for (std::size_t t = 0; t < longer; ++t, i += rows + 1) body(i, rows + 1);
+    for (; i < end; i += rows) body(i, rows);
+  }
+};
 
 // Packing b pays when its rows are read often enough, or when they are not contiguous.
 template <class T>
 bool packs_b(const MatMulProblem<T>& q) {
   if (q.b_col != 1) return true;
-  return q.m > 6 * kTileRows;
+  return q.m > 12 * kTileRows;
 }
 
-// Reading a in place is as good when few tiles share a row.
+// Reading a in place is as good when few tiles share a row; a tile must know one of its strides.
 template <class T>
 bool packs_a(const MatMulProblem<T>& q) {
+  if (q.a_row != 1 && q.a_col != 1) return true;
   return q.m > kTileRows && q.n > 4 * kTileCols<T>;
 }
 
@@ -92,37 +106,32 @@ struct BlockRun {
   }
 };
 
-// The tiles of rows [i, i_end) against one panel of b, which holds the columns [j, j + cols).
+// The tiles against one panel of b, which holds the columns [j, j + cols).
 template <std::size_t kVectors, class T>
-HWY_INLINE void run_rows(const BlockRun<T>& run, std::size_t i, std::size_t i_end, std::size_t j,
+HWY_INLINE void run_rows(const BlockRun<T>& run, const RowTiles& tiles, std::size_t j,
                          std::size_t cols, const Panel<T>& b) {
   const bool narrow = kMasksMemory && !run.pack_b && cols % hn::MaxLanes(hn::ScalableTag<T>()) != 0;
+  const bool activates = run.last() && run.q.activation != Activation::kNone;
   const T* packed = run.a_packed;
-  while (i < i_end) {
-    const std::size_t rows = next_rows(i_end - i);
+  tiles.for_each([&](std::size_t i, std::size_t rows) HWY_ATTR {
     const Panel<T> a = run.pack_a ? Panel<T>{packed, rows, 1} : run.a_panel(i);
     const auto function = narrow          ? tile_of<kVectors, TileKind::kNarrow, T>(rows)
                           : a.stride == 1 ? tile_of<kVectors, TileKind::kPacked, T>(rows)
-                                          : tile_of<kVectors, TileKind::kStrided, T>(rows);
+                                          : tile_of<kVectors, TileKind::kRowMajor, T>(rows);
     const TileOut<T> out = run.out(i, j, cols);
     function(a, b, run.steps, out);
-    if (run.last() && run.q.activation != Activation::kNone) {
-      activate(run.q.activation, out.c, rows, cols, out.row);
-    }
+    if (activates) activate(run.q.activation, out.c, rows, cols, out.row);
     packed += rows * run.steps;
-    i += rows;
-  }
+  });
 }
 
 template <class T>
-void pack_rows(const BlockRun<T>& run, std::size_t i, std::size_t i_end) {
+void pack_rows(const BlockRun<T>& run, const RowTiles& tiles) {
   T* to = run.a_packed;
-  while (i < i_end) {
-    const std::size_t rows = next_rows(i_end - i);
+  tiles.for_each([&](std::size_t i, std::size_t rows) HWY_ATTR {
     pack_panel(run.a_panel(i), run.steps, rows, to, rows);
     to += rows * run.steps;
-    i += rows;
-  }
+  });
 }
 
 // Packs the columns [j, j_end) of the block in panels of a tile's width. Rows of b are read a few
@@ -143,8 +152,7 @@ void pack_cols(const BlockRun<T>& run, std::size_t j, std::size_t j_end) {
 }
 
 template <class T>
-void run_block(const BlockRun<T>& run, std::size_t i, std::size_t i_end, std::size_t j,
-               std::size_t j_end) {
+void run_block(const BlockRun<T>& run, const RowTiles& tiles, std::size_t j, std::size_t j_end) {
   constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
   const T* packed = run.b_packed;
   for (; j < j_end; j += kTileCols<T>, packed += kTileCols<T> * run.steps) {
@@ -159,9 +167,9 @@ void run_block(const BlockRun<T>& run, std::size_t i, std::size_t i_end, std::si
       }
     }
     if (cols <= kLanes) {
-      run_rows<1>(run, i, i_end, j, cols, b);
+      run_rows<1>(run, tiles, j, cols, b);
     } else {
-      run_rows<kTileVectors>(run, i, i_end, j, cols, b);
+      run_rows<kTileVectors>(run, tiles, j, cols, b);
     }
   }
 }
@@ -180,9 +188,9 @@ void run_tiles(const MatMulProblem<T>& q, T* scratch) {
                                  pack_a, pack_b};
       if (pack_b) pack_cols(block, j, j_end);
       for (std::size_t i = 0; i < q.m; i += kRowsAtOnce) {
-        const std::size_t i_end = std::min(q.m, i + kRowsAtOnce);
-        if (pack_a) pack_rows(block, i, i_end);
-        run_block(block, i, i_end, j, j_end);
+        const RowTiles tiles(i, std::min(q.m, i + kRowsAtOnce));
+        if (pack_a) pack_rows(block, tiles);
+        run_block(block, tiles, j, j_end);
       }
     }
   }

@@ -136,9 +136,21 @@ namespace {
 
 HWY_EXPORT(change_table);
 
-// The comparison in f64, whatever the type.
 template <class T>
-Change wide_change(std::span<const T> before, std::span<const T> after) {
+T fold(std::array<T, 64> lanes) {
+  for (std::size_t half = 32; half > 0; half /= 2) {
+    for (std::size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
+  }
+  return lanes[0];
+}
+
+constexpr std::size_t kChunk = 4096;
+
+}  // namespace
+
+template <class T>
+Change change(std::span<const T> before, std::span<const T> after) {
+  PALINODE_ASSERT(before.size() == after.size());
   const ChangeTable table = HWY_DYNAMIC_DISPATCH(change_table)();
   if constexpr (std::is_same_v<T, float>) {
     return table.f32(before.data(), after.data(), before.size());
@@ -152,18 +164,6 @@ Change wide_change(std::span<const T> before, std::span<const T> after) {
     return table.i32(before.data(), after.data(), before.size());
   }
 }
-
-template <class T>
-T fold(std::array<T, 64> lanes) {
-  for (std::size_t half = 32; half > 0; half /= 2) {
-    for (std::size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
-  }
-  return lanes[0];
-}
-
-constexpr std::size_t kChunk = 4096;
-
-}  // namespace
 
 template <class T>
 void ChangeSum<T>::add(std::span<const T> before, std::span<const T> after) {
@@ -190,25 +190,13 @@ Change ChangeSum<T>::total(std::span<const T> before, std::span<const T> after) 
   const auto largest = static_cast<double>(lanes_.largest);
   // Outside these bounds squares in f32 may lose their digits, or overflow.
   if (std::is_same_v<T, float> && largest != 0 && !(largest >= 0x1p-40 && largest <= 0x1p40)) {
-    return wide_change(before, after);
+    return kernels::change(before, after);
   }
   ChunkSums<double> chunks = chunks_;
   if (in_chunk_ > 0) chunks.add(static_cast<double>(fold(lanes_.squares)));
   const double squares = chunks.total();
   // Squares are not negative, so their sum is NaN exactly if a difference is.
   return {lanes_.changed, std::isnan(squares) ? squares : largest, std::sqrt(squares)};
-}
-
-template <class T>
-Change change(std::span<const T> before, std::span<const T> after) {
-  PALINODE_ASSERT(before.size() == after.size());
-  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    ChangeSum<T> sum;
-    sum.add(before, after);
-    return sum.total(before, after);
-  } else {
-    return wide_change(before, after);
-  }
 }
 
 template class ChangeSum<float>;

@@ -17,13 +17,16 @@ struct Change {
 };
 
 // Compares element by element, for T float, double, std::int32_t, BFloat16 or Float16; both spans
-// have the same length, which may be 0. Orders and types: docs/arithmetic.md, section 9. A
-// difference that is not a number makes max_abs and l2 NaN.
+// have the same length, which may be 0. Differences and squares are taken in f64 and the squares
+// summed by docs/arithmetic.md, section 3. A difference that is not a number makes max_abs and l2
+// NaN.
 template <class T>
 Change change(std::span<const T> before, std::span<const T> after);
 
-// The same for an array that comes in pieces, so that each can be compared while it is in the
-// cache; and whether its new values are all finite. T is float or double.
+// The change of an array that comes in pieces, so that each can be compared while it is in the
+// cache, and whether its new values are all finite: what the ledger records. T is float or double;
+// f32 is compared in f32 where that loses nothing but the last digits (docs/arithmetic.md, section
+// 9).
 template <class T>
 class ChangeSum {
  public:
@@ -31,8 +34,8 @@ class ChangeSum {
   void add(std::span<const T> before, std::span<const T> after);
 
   bool finite() const { return lanes_.finite; }
-  // The change of all that was added. `before` and `after` are the whole arrays: differences of f32
-  // that are very small or very large are compared once more, in f64.
+  // The change of all that was added. `before` and `after` are the whole arrays: f32 differences
+  // that are very small or very large are taken once more, in f64.
   Change total(std::span<const T> before, std::span<const T> after) const;
 
   // What the kernels see.

@@ -35,7 +35,9 @@ Tensor random(std::size_t n, std::uint64_t seed) {
 template <class T>
 void expect_written(const Written& got, const Tensor& old, std::span<const T> want) {
   EXPECT_SAME_BITS(got.value.values<T>(), want);
-  const kernels::Change change = kernels::change<T>(old.values<T>(), want);
+  kernels::ChangeSum<T> sum;
+  sum.add(old.values<T>(), want);
+  const kernels::Change change = sum.total(old.values<T>(), want);
   EXPECT_EQ(got.change.elements_changed, change.elements_changed);
   EXPECT_EQ(got.change.max_abs, change.max_abs);
   EXPECT_EQ(got.change.l2, change.l2);

@@ -20,6 +20,7 @@ struct Attrs {
   double factor = 1.0;  // scale
   Tensor labels = {};   // i32 [rows]: cross_entropy
   Tensor weights = {};  // [rows] or none: cross_entropy
+  Shape shape = {};     // reshape
 };
 
 // What the backward may look at. Tensors are immutable and shared, so keeping them copies nothing.

@@ -1,0 +1,159 @@
+// Kernels that training does not reach, or reaches only with tame values and small arrays.
+#include <fmt/format.h>
+
+#include <bit>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "autograd/ops.h"
+#include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/matmul.h"
+#include "tensor/kernels/reduce.h"
+#include "tensor/ledger.h"
+#include "tests/matrix/parts.h"
+
+namespace palinode::matrix {
+namespace {
+
+// Work enough for seven threads in every kernel but the matrix product, and a tail for each vector.
+constexpr std::size_t kElements = 7 * 32768 + 13;
+
+// Random bits: every exponent, both signs, infinities and NaNs.
+template <class T>
+Tensor any_bits(const Rng& rng, std::size_t count) {
+  TensorBuilder builder({count}, dtype_of<T>());
+  std::uint64_t i = 0;
+  for (T& x : builder.values<T>()) {
+    if constexpr (sizeof(T) == sizeof(std::uint32_t)) {
+      x = std::bit_cast<T>(rng.word(i));
+    } else {
+      x = std::bit_cast<T>(std::uint64_t{rng.word(2 * i)} << 32 | rng.word(2 * i + 1));
+    }
+    ++i;
+  }
+  return std::move(builder).build();
+}
+
+// Collects results by name.
+class Results {
+ public:
+  void add(const std::string& name, const Tensor& value) {
+    sha_.add(leaf_digest(name, value.compact()));
+  }
+  // The value of an op and its gradient by each parameter, for a loss of the sum of the values.
+  void add_op(const std::string& name, std::vector<Tensor> inputs,
+              const std::function<Var(std::span<const Var>)>& op) {
+    Ledger ledger(Ledger::Level::kOff);
+    const Store& store = ledger.open("inputs", Role::kIdentity);
+    Proposal proposal{.proposer = "kernels"};
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      proposal.writes.push_back({&store, std::to_string(i), inputs[i], true});
+    }
+    ledger.commit(proposal);
+    Tape tape;
+    std::vector<Var> operands;
+    for (std::size_t i = 0; i < inputs.size(); ++i) operands.push_back(tape.parameter(store, i));
+    const Var y = op(operands);
+    add(name, y.value());
+    const Gradients gradients = backward(sum(y));
+    for (const Gradients::Item& item : gradients.items()) {
+      add(fmt::format("{} by {}", name, item.entry), item.value);
+    }
+  }
+  Sha256Digest finish() { return sha_.finish(); }
+
+ private:
+  Sha256 sha_;
+};
+
+using Operands = std::span<const Var>;
+
+template <class T>
+void elementwise(Results& results, const Rng& rng) {
+  const Tensor tame = rng.stream("tame").normal({kElements}, dtype_of<T>());
+  const Tensor wild = any_bits<T>(rng.stream("wild"), kElements);
+  for (const auto& [kind, x] : {std::pair("tame", tame), std::pair("wild", wild)}) {
+    const auto unary = [&](const char* name, Var (*op)(Var)) {
+      results.add_op(fmt::format("{} {}", kind, name), {x},
+                     [op](Operands in) { return op(in[0]); });
+    };
+    unary("relu", relu);
+    unary("tanh", tanh);
+    unary("gelu_tanh", gelu_tanh);
+    unary("exp", exp);
+    unary("log", log);
+    unary("sum", sum);
+    unary("mean", mean);
+    results.add_op(fmt::format("{} add", kind), {x, tame},
+                   [](Operands in) { return add(in[0], in[1]); });
+    results.add_op(fmt::format("{} mul", kind), {x, tame},
+                   [](Operands in) { return mul(in[0], in[1]); });
+    results.add_op(fmt::format("{} scale", kind), {x},
+                   [](Operands in) { return scale(in[0], 0.1); });
+  }
+  const std::span<const T> a = tame.values<T>(), b = wild.values<T>();
+  const auto binary = [&](const char* name, auto kernel, std::span<const T> u,
+                          std::span<const T> v) {
+    results.add(name, filled<T>({kElements}, [&](std::span<T> out) { kernel(u, v, out); }));
+  };
+  binary("sub", kernels::sub<T>, b, a);
+  binary("div", kernels::div<T>, b, a);
+  binary("div by wild", kernels::div<T>, a, b);
+}
+
+template <class T>
+void rows(Results& results, const Rng& rng) {
+  for (const std::size_t cols : {1U, 7U, 64U, 65U, 997U}) {
+    const std::size_t count = kElements / cols;
+    for (const double size : {1.0, 60.0}) {
+      const Tensor x = rng.stream("x").normal({count, cols}, dtype_of<T>());
+      results.add_op(fmt::format("log_softmax {} {}", cols, size), {x},
+                     [&](Operands in) { return log_softmax(scale(in[0], size)); });
+    }
+    const Tensor x = rng.stream("x").normal({count, cols}, dtype_of<T>());
+    results.add(fmt::format("column_sums {}", cols), filled<T>({cols}, [&](std::span<T> out) {
+                  kernels::column_sums<T>(x.values<T>(), count, cols, out);
+                }));
+  }
+}
+
+template <class T>
+void products(Results& results, const Rng& rng) {
+  // m, k, n: one row, one column, tails, several blocks of k, and work for seven threads by rows
+  // and by columns.
+  constexpr std::size_t kSizes[][3] = {{1, 300, 130}, {130, 257, 1},  {13, 17, 19},
+                                       {67, 513, 71}, {619, 97, 127}, {103, 101, 709}};
+  for (const auto& [m, k, n] : kSizes) {
+    const Tensor a = rng.stream("a").normal({m, k}, dtype_of<T>());
+    const Tensor b = rng.stream("b").normal({k, n}, dtype_of<T>());
+    const Tensor bias = rng.stream("bias").normal({n}, dtype_of<T>());
+    const std::string name = fmt::format("matmul {} {} {}", m, k, n);
+    // The backward of a product reads the one and the other operand transposed.
+    results.add_op(name, {a, b, bias}, [](Operands in) { return linear(in[0], in[1], in[2]); });
+    results.add_op(name + " transposed", {a.transpose().compact(), b.transpose().compact()},
+                   [](Operands in) { return matmul(transpose(in[0]), transpose(in[1])); });
+  }
+  const Tensor wild = any_bits<T>(rng.stream("wild"), 37 * 41).reshape({37, 41});
+  results.add_op("matmul wild", {wild},
+                 [](Operands in) { return matmul(in[0], transpose(in[0])); });
+  const Tensor batch = rng.stream("batch").normal({5, 23, 29}, dtype_of<T>());
+  results.add_op("matmul batch", {batch},
+                 [](Operands in) { return matmul(transpose(in[0]), in[0]); });
+}
+
+}  // namespace
+
+Sha256Digest run_kernels() {
+  Results results;
+  const auto all = [&]<class T>(const Rng& rng) {
+    elementwise<T>(results, rng.stream("elementwise"));
+    rows<T>(results, rng.stream("rows"));
+    products<T>(results, rng.stream("products"));
+  };
+  all.operator()<float>(Rng(7).stream("kernels.f32"));
+  all.operator()<double>(Rng(7).stream("kernels.f64"));
+  return results.finish();
+}
+
+}  // namespace palinode::matrix

@@ -26,8 +26,8 @@ Var layer_norm(Var x, Var gamma, Var beta) {
   const Var centred = add(x, scale(matmul(x, averaging), -1));
   const Var variance = add(matmul(mul(centred, centred), averaging), full(x.shape(), 1e-5F));
   const Var normal = mul(centred, exp(scale(log(variance), -0.5)));
-  return add(mul(normal, matmul(ones, reshape(gamma, {1, kWidth}))),
-             matmul(ones, reshape(beta, {1, kWidth})));
+  const Var stretched = mul(normal, matmul(ones, reshape(gamma, {1, kWidth})));
+  return add(stretched, matmul(ones, reshape(beta, {1, kWidth})));
 }
 
 // 0 where a place may look, at itself and before, and -inf elsewhere: [sequences, length, length].
@@ -112,7 +112,11 @@ class Block : public nn::Model {
   Var forward(nn::Run& run, Var x) const override {
     const Var mask = run.tape().constant(mask_);
     const Var seen = before_heads_(run, x);
-    x = add(x, add(first_(run, seen, mask), second_(run, seen, mask)));
+    // One statement each: C++ leaves open in which order the arguments of a call are evaluated, and
+    // the order on the tape is the order of the gradient's sums.
+    const Var first = first_(run, seen, mask);
+    const Var second = second_(run, seen, mask);
+    x = add(x, add(first, second));
     x = add(x, down_(run, gelu(up_(run, before_inner_(run, x)))));
     return out_(run, x);
   }

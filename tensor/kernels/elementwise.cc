@@ -14,6 +14,7 @@
 
 #include "tensor/kernels/elementwise-inl.h"
 #include "tensor/kernels/fma-inl.h"
+#include "tensor/kernels/trig-inl.h"
 #include "tensor/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -77,31 +78,41 @@ void tanh_grad(const T* g, const T* y, T* out, std::size_t n) {
   binary(g, y, out, n, [](auto d, auto u, auto v) HWY_ATTR { return TanhGrad(d, u, v); });
 }
 
-void gelu_tanh(const double* x, double* out, std::size_t n) {
-  unary(x, out, n, [](auto d, auto v) HWY_ATTR { return GeluTanh(d, v); });
+template <class T>
+void sigmoid_grad(const T* g, const T* y, T* out, std::size_t n) {
+  binary(g, y, out, n, [](auto d, auto u, auto v) HWY_ATTR { return SigmoidGrad(d, u, v); });
 }
 
-void gelu_tanh_grad(const double* x, const double* g, double* out, std::size_t n) {
+template <class T>
+void rsqrt_grad(const T* g, const T* y, T* out, std::size_t n) {
+  binary(g, y, out, n, [](auto d, auto u, auto v) HWY_ATTR { return RsqrtGrad(d, u, v); });
+}
+
+template <class T>
+void sin_grad(const T* x, const T* g, T* out, std::size_t n) {
+  binary(x, g, out, n, [](auto d, auto v, auto u) HWY_ATTR { return hn::Mul(u, Cos(d, v)); });
+}
+
+template <class T>
+void cos_grad(const T* x, const T* g, T* out, std::size_t n) {
   binary(x, g, out, n,
-         [](auto d, auto v, auto u) HWY_ATTR { return hn::Mul(u, GeluTanhDerivative(d, v)); });
+         [](auto d, auto v, auto u) HWY_ATTR { return hn::Neg(hn::Mul(u, Sin(d, v))); });
+}
+
+// g times Slope()(x).
+template <class Slope>
+void slope_grad(const double* x, const double* g, double* out, std::size_t n) {
+  binary(x, g, out, n, [](auto d, auto v, auto u) HWY_ATTR { return hn::Mul(u, Slope()(d, v)); });
 }
 
 // The f32 forms work on as many values as a vector of f64 holds.
-void gelu_tanh(const float* x, float* out, std::size_t n) {
+template <class Slope>
+void slope_grad(const float* x, const float* g, float* out, std::size_t n) {
   const hn::ScalableTag<double> d64;
   const hn::Rebind<float, decltype(d64)> d32;
   for_each_vector(d32, n, [=](auto access, std::size_t i) HWY_ATTR {
     const auto v = hn::PromoteTo(d64, access.load(d32, x + i));
-    access.store(d32, NearestF32(d32, GeluTanh(d64, v)), out + i);
-  });
-}
-
-void gelu_tanh_grad(const float* x, const float* g, float* out, std::size_t n) {
-  const hn::ScalableTag<double> d64;
-  const hn::Rebind<float, decltype(d64)> d32;
-  for_each_vector(d32, n, [=](auto access, std::size_t i) HWY_ATTR {
-    const auto v = hn::PromoteTo(d64, access.load(d32, x + i));
-    const auto slope = NearestF32(d32, GeluTanhDerivative(d64, v));
+    const auto slope = NearestF32(d32, Slope()(d64, v));
     access.store(d32, hn::Mul(access.load(d32, g + i), slope), out + i);
   });
 }
@@ -114,9 +125,14 @@ ElementwiseTable<T> make_table() {
           .div = div,
           .relu_grad = relu_grad,
           .tanh_grad = tanh_grad,
-          .gelu_tanh_grad = gelu_tanh_grad,
+          .sigmoid_grad = sigmoid_grad,
+          .rsqrt_grad = rsqrt_grad,
+          .gelu_grad = slope_grad<GeluSlope>,
+          .gelu_tanh_grad = slope_grad<GeluTanhSlope>,
+          .erf_grad = slope_grad<ErfSlope>,
+          .sin_grad = sin_grad,
+          .cos_grad = cos_grad,
           .relu = relu,
-          .gelu_tanh = gelu_tanh,
           .scale = scale};
 }
 
@@ -207,13 +223,38 @@ void tanh_grad(std::span<const T> g, std::span<const T> y, std::span<T> out) {
 }
 
 template <class T>
-void gelu_tanh(std::span<const T> x, std::span<T> out) {
-  run_unary(table(T{}).gelu_tanh, x, out);
+void sigmoid_grad(std::span<const T> g, std::span<const T> y, std::span<T> out) {
+  run_binary(table(T{}).sigmoid_grad, g, y, out);
+}
+
+template <class T>
+void rsqrt_grad(std::span<const T> g, std::span<const T> y, std::span<T> out) {
+  run_binary(table(T{}).rsqrt_grad, g, y, out);
+}
+
+template <class T>
+void gelu_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).gelu_grad, x, g, out);
 }
 
 template <class T>
 void gelu_tanh_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
   run_binary(table(T{}).gelu_tanh_grad, x, g, out);
+}
+
+template <class T>
+void erf_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).erf_grad, x, g, out);
+}
+
+template <class T>
+void sin_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).sin_grad, x, g, out);
+}
+
+template <class T>
+void cos_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).cos_grad, x, g, out);
 }
 
 template void add(std::span<const float>, std::span<const float>, std::span<float>);
@@ -222,9 +263,14 @@ template void mul(std::span<const float>, std::span<const float>, std::span<floa
 template void div(std::span<const float>, std::span<const float>, std::span<float>);
 template void relu_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void tanh_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void sigmoid_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void rsqrt_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void gelu_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void gelu_tanh_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void erf_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void sin_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void cos_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void relu(std::span<const float>, std::span<float>);
-template void gelu_tanh(std::span<const float>, std::span<float>);
 template void scale(std::span<const float>, float, std::span<float>);
 template void add(std::span<const double>, std::span<const double>, std::span<double>);
 template void sub(std::span<const double>, std::span<const double>, std::span<double>);
@@ -232,9 +278,14 @@ template void mul(std::span<const double>, std::span<const double>, std::span<do
 template void div(std::span<const double>, std::span<const double>, std::span<double>);
 template void relu_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void tanh_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void sigmoid_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void rsqrt_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void gelu_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void gelu_tanh_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void erf_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void sin_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void cos_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void relu(std::span<const double>, std::span<double>);
-template void gelu_tanh(std::span<const double>, std::span<double>);
 template void scale(std::span<const double>, double, std::span<double>);
 
 }  // namespace palinode::kernels

@@ -34,13 +34,27 @@ void relu_grad(std::span<const T> x, std::span<const T> g, std::span<T> out);
 template <class T>
 void tanh_grad(std::span<const T> g, std::span<const T> y, std::span<T> out);
 
-// (0.5 * x) * (1 + tanh(c0 * (x + c1 * ((x * x) * x)))); in f32 evaluated in f64 and rounded once.
+// g * (y * (1 - y)), where y = sigmoid(x).
 template <class T>
-void gelu_tanh(std::span<const T> x, std::span<T> out);
+void sigmoid_grad(std::span<const T> g, std::span<const T> y, std::span<T> out);
 
-// g times the derivative of gelu_tanh at x; in f32 the derivative is evaluated in f64 and rounded
-// once.
+// (-0.5 * g) * ((y * y) * y), where y = 1 / sqrt(x).
+template <class T>
+void rsqrt_grad(std::span<const T> g, std::span<const T> y, std::span<T> out);
+
+// g times the derivative at x of the function in the name (math.h); in f32 the derivative is
+// evaluated in f64 and rounded once.
+template <class T>
+void gelu_grad(std::span<const T> x, std::span<const T> g, std::span<T> out);
 template <class T>
 void gelu_tanh_grad(std::span<const T> x, std::span<const T> g, std::span<T> out);
+template <class T>
+void erf_grad(std::span<const T> x, std::span<const T> g, std::span<T> out);
+
+// g * cos(x) and -(g * sin(x)), with the functions of math.h in type T.
+template <class T>
+void sin_grad(std::span<const T> x, std::span<const T> g, std::span<T> out);
+template <class T>
+void cos_grad(std::span<const T> x, std::span<const T> g, std::span<T> out);
 
 }  // namespace palinode::kernels

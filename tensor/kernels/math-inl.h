@@ -1,9 +1,9 @@
-// exp, log, tanh, and the sine and cosine of whole turns (docs/arithmetic.md, section 4; every step
-// is written out in its appendix).
+// exp, log, tanh, rsqrt, and what all transcendental functions share (docs/arithmetic.md, section
+// 4; every step is written out in its appendix).
 //
-// The f64 algorithms use no fma and no table, so all targets compute the same bits. They end in an
-// unevaluated sum hi + lo that is good to about 2^-57 of the result; f64 returns hi, f32 rounds the
-// sum once. exp and log reduce by powers of two as in fdlibm; tanh x is E / (E + 2), E = e^2x - 1.
+// The f64 algorithms use no fma, so all targets compute the same bits. They end in an unevaluated
+// sum hi + lo that is good to about 2^-57 of the result; f64 returns hi, f32 rounds the sum once.
+// exp and log reduce by powers of two as in fdlibm; tanh x is E / (E + 2), E = e^2x - 1.
 #if defined(PALINODE_TENSOR_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef PALINODE_TENSOR_KERNELS_MATH_INL_H_
 #undef PALINODE_TENSOR_KERNELS_MATH_INL_H_
@@ -30,9 +30,6 @@ inline constexpr double kLog2E = 0x1.71547652b82fep+0;
 // ln 2 in two parts; k * kLn2High is exact for |k| < 2048.
 inline constexpr double kLn2High = 0x1.62e42fefa3800p-1;
 inline constexpr double kLn2Low = 0x1.ef35793c76730p-45;
-inline constexpr double kTwoPi = 0x1.921fb54442d18p+2;
-inline constexpr double kTwoPiHigh = 0x1.921fb5p+2;
-inline constexpr double kTwoPiLow = 0x1.110b4611a6263p-24;
 
 // 1/3!, 1/4!, ..., 1/14!.
 inline constexpr double kExpSeries[] = {
@@ -44,15 +41,6 @@ inline constexpr double kLogSeries[] = {
     0x1.5555555555555p-1, 0x1.999999999999ap-2, 0x1.2492492492492p-2, 0x1.c71c71c71c71cp-3,
     0x1.745d1745d1746p-3, 0x1.3b13b13b13b14p-3, 0x1.1111111111111p-3, 0x1.e1e1e1e1e1e1ep-4,
     0x1.af286bca1af28p-4, 0x1.8618618618618p-4, 0x1.642c8590b2164p-4};
-// -1/3!, 1/5!, ..., 1/17!.
-inline constexpr double kSinSeries[] = {
-    -0x1.5555555555555p-3,  0x1.1111111111111p-7,  -0x1.a01a01a01a01ap-13, 0x1.71de3a556c734p-19,
-    -0x1.ae64567f544e4p-26, 0x1.6124613a86d09p-33, -0x1.ae7f3e733b81fp-41, 0x1.952c77030ad4ap-49};
-// 1/4!, -1/6!, ..., -1/18!.
-inline constexpr double kCosSeries[] = {
-    0x1.5555555555555p-5,  -0x1.6c16c16c16c17p-10, 0x1.a01a01a01a01ap-16, -0x1.27e4fb7789f5cp-22,
-    0x1.1eed8eff8d898p-29, -0x1.93974a8c07c9dp-37, 0x1.ae7f3e733b81fp-45, -0x1.6827863b97d97p-53};
-
 // c[i] + x * (c[i+1] + x * (...)), from the last coefficient inwards.
 template <size_t i = 0, size_t n, class D, class V>
 HWY_INLINE V Polynomial(D d, V x, const double (&c)[n]) {
@@ -78,6 +66,36 @@ HWY_INLINE V PowerOfTwo(D d, V k) {
   return hn::BitCast(d, hn::ShiftLeft<52>(integer + hn::Set(du, 1023)));
 }
 
+// y * 2^k for integers k in [-1150, 1150], in two steps where 2^k is no normal number, so that a
+// subnormal result is rounded where it is formed.
+template <class D, class V>
+HWY_INLINE V Scale(D d, V y, V k) {
+  const auto large = k > hn::Set(d, 1000.0);
+  const auto small = k < hn::Set(d, -1000.0);
+  const V step = hn::Set(d, 128.0);
+  const V inner = hn::IfThenElse(large, k - step, hn::IfThenElse(small, k + step, k));
+  const V outer = hn::IfThenElse(large, hn::Set(d, 0x1p128),
+                                 hn::IfThenElse(small, hn::Set(d, 0x1p-128), hn::Set(d, 1.0)));
+  return (y * PowerOfTwo(d, inner)) * outer;
+}
+
+// 2^k, but no less than 2^-1000.
+template <class D, class V>
+HWY_INLINE V BoundedPowerOfTwo(D d, V k) {
+  const V least = hn::Set(d, -1000.0);
+  return PowerOfTwo(d, hn::IfThenElse(k < least, least, k));
+}
+
+// a * b for unevaluated sums.
+template <class D, class V>
+HWY_INLINE TwoPart<V> Product(D d, TwoPart<V> a, TwoPart<V> b) {
+  const V a_high = TopHalf(d, a.hi);
+  const V a_low = (a.hi - a_high) + a.lo;
+  const V b_high = TopHalf(d, b.hi);
+  const V b_low = (b.hi - b_high) + b.lo;
+  return FastTwoSum(a_high * b_high, a_high * b_low + a_low * b.hi);
+}
+
 // n / d for unevaluated sums, as one whose hi has 26 bits.
 template <class D, class V>
 HWY_INLINE TwoPart<V> Quotient(D d, TwoPart<V> n, TwoPart<V> m, V estimate) {
@@ -90,11 +108,11 @@ HWY_INLINE TwoPart<V> Quotient(D d, TwoPart<V> n, TwoPart<V> m, V estimate) {
 
 // e^x = 2^k * (1 + hi + lo), with |hi| at most about 0.42.
 template <class D, class V>
-HWY_INLINE TwoPart<V> ReducedExp(D d, V x, V& k) {
+HWY_INLINE TwoPart<V> ReducedExp(D d, TwoPart<V> x, V& k) {
   const V rounder = hn::Set(d, kRounder);
-  k = (x * hn::Set(d, kLog2E) + rounder) - rounder;
-  const V r0 = x - k * hn::Set(d, kLn2High);
-  const V t = k * hn::Set(d, kLn2Low);
+  k = (x.hi * hn::Set(d, kLog2E) + rounder) - rounder;
+  const V r0 = x.hi - k * hn::Set(d, kLn2High);
+  const V t = k * hn::Set(d, kLn2Low) - x.lo;
   const V r = r0 - t;
   const V high = TopHalf(d, r);
   const V low = (r0 - high) - t;
@@ -102,6 +120,18 @@ HWY_INLINE TwoPart<V> ReducedExp(D d, V x, V& k) {
   const auto lead = FastTwoSum(high, (half * high) * high);
   const V cubic = ((r * r) * r) * Polynomial(d, r, kExpSeries);
   return FastTwoSum(lead.hi, lead.lo + ((low + low * (high + half * low)) + cubic));
+}
+
+template <class D, class V>
+HWY_INLINE TwoPart<V> ReducedExp(D d, V x, V& k) {
+  return ReducedExp(d, TwoPart<V>{x, hn::Zero(d)}, k);
+}
+
+// 1 + e, for |e| below 1.
+template <class D, class V>
+HWY_INLINE TwoPart<V> OnePlus(D d, TwoPart<V> e) {
+  const auto lead = FastTwoSum(hn::Set(d, 1.0), e.hi);
+  return FastTwoSum(lead.hi, lead.lo + e.lo);
 }
 
 // log(1+f) + k ln 2 with f = m - 1, from s = f / (2 + f): log(1+f) = 2s + 2s^3/3 + 2s^5/5 + ...
@@ -125,29 +155,18 @@ struct ExpFunction {
     x = hn::IfThenElse(x > hn::Set(d, 200.0), hn::Set(d, 200.0), x);
     x = hn::IfThenElse(x < hn::Set(d, -200.0), hn::Set(d, -200.0), x);
     V k;
-    const auto e = ReducedExp(d, x, k);
-    const auto lead = FastTwoSum(hn::Set(d, 1.0), e.hi);
-    const auto sum = FastTwoSum(lead.hi, lead.lo + e.lo);
+    const auto sum = OnePlus(d, ReducedExp(d, x, k));
     const V scale = PowerOfTwo(d, k);
     return {sum.hi * scale, sum.lo * scale};
   }
 
-  // The scale is split so that a subnormal result is rounded where it is formed.
   template <class D, class V>
   static HWY_INLINE V Nearest(D d, V x) {
     x = hn::IfThenElse(x > hn::Set(d, 720.0), hn::Set(d, 720.0), x);
     x = hn::IfThenElse(x < hn::Set(d, -760.0), hn::Set(d, -760.0), x);
     V k;
-    const auto e = ReducedExp(d, x, k);
-    const auto lead = FastTwoSum(hn::Set(d, 1.0), e.hi);
-    const V sum = lead.hi + (lead.lo + e.lo);
-    const auto large = k > hn::Set(d, 1000.0);
-    const auto small = k < hn::Set(d, -1000.0);
-    const V step = hn::Set(d, 128.0);
-    const V inner = hn::IfThenElse(large, k - step, hn::IfThenElse(small, k + step, k));
-    const V outer = hn::IfThenElse(large, hn::Set(d, 0x1p128),
-                                   hn::IfThenElse(small, hn::Set(d, 0x1p-128), hn::Set(d, 1.0)));
-    return (sum * PowerOfTwo(d, inner)) * outer;
+    const auto sum = OnePlus(d, ReducedExp(d, x, k));
+    return Scale(d, sum.hi, k);
   }
 };
 
@@ -212,6 +231,43 @@ struct TanhFunction {
   }
 };
 
+// 1 / sqrt(x). As in IEEE 754-2019, -0 gives -inf.
+struct RsqrtFunction {
+  template <class D, class V>
+  static HWY_INLINE TwoPart<V> Parts(D d, V x) {
+    return {Nearest(d, x), hn::Zero(d)};
+  }
+
+  template <class D, class V>
+  static HWY_INLINE V Nearest(D d, V x) {
+    return hn::Set(d, 1.0) / hn::Sqrt(x);
+  }
+};
+
+// y * 2^k.
+template <class V>
+struct Scaled {
+  TwoPart<V> y;
+  V k;
+};
+
+// The two forms of a function that is given as Function::Core, f(x) = y * 2^k with k <= 0.
+template <class Function>
+struct FromScaled {
+  template <class D, class V>
+  static HWY_INLINE TwoPart<V> Parts(D d, V x) {
+    const auto result = Function::Core(d, x);
+    const V scale = BoundedPowerOfTwo(d, result.k);
+    return {result.y.hi * scale, result.y.lo * scale};
+  }
+
+  template <class D, class V>
+  static HWY_INLINE V Nearest(D d, V x) {
+    const auto result = Function::Core(d, x);
+    return Scale(d, result.y.hi, result.k);
+  }
+};
+
 template <class Function, class D, class V>
 HWY_INLINE V Evaluate(D d, V x) {
   if constexpr (sizeof(hn::TFromD<D>) == sizeof(double)) {
@@ -246,33 +302,9 @@ HWY_INLINE V Tanh(D d, V x) {
   return Evaluate<TanhFunction>(d, x);
 }
 
-// The sine and cosine of 2 pi u, for u in [0, 1); f64 only.
 template <class D, class V>
-HWY_INLINE void SinCosTurns(D d, V u, V& sin, V& cos) {
-  const hn::RebindToUnsigned<D> du;
-  const V rounder = hn::Set(d, kRounder);
-  const V shifted = u * hn::Set(d, 4.0) + rounder;
-  const auto quarter = hn::BitCast(du, shifted);
-  const V t = u - (shifted - rounder) * hn::Set(d, 0.25);
-  const V t_high = TopHalf(d, t);
-  const V high = t_high * hn::Set(d, kTwoPiHigh);
-  const V low = t_high * hn::Set(d, kTwoPiLow) + (t - t_high) * hn::Set(d, kTwoPi);
-  const auto x = FastTwoSum(high, low);
-  const V z = x.hi * x.hi;
-  const V s = x.hi + (x.lo + (x.hi * z) * Polynomial(d, z, kSinSeries));
-  const V half = hn::Set(d, 0.5);
-  const V x_high = TopHalf(d, x.hi);
-  const V x_low = (x.hi - x_high) + x.lo;
-  const auto lead = FastTwoSum(hn::Set(d, 1.0), hn::Zero(d) - (half * x_high) * x_high);
-  const V cross = x_low * (x_high + half * x_low);
-  const V c = lead.hi + (lead.lo + ((z * z) * Polynomial(d, z, kCosSeries) - cross));
-  const auto bit = hn::Set(du, 1);
-  const auto odd = hn::RebindMask(d, (quarter & bit) == bit);
-  const auto sin_sign = hn::ShiftLeft<62>(quarter & hn::Set(du, 2));
-  const auto cos_sign = hn::ShiftLeft<62>((quarter + bit) & hn::Set(du, 2));
-  // Adding +0 turns -0 into +0.
-  sin = hn::Xor(hn::IfThenElse(odd, c, s), hn::BitCast(d, sin_sign)) + hn::Zero(d);
-  cos = hn::Xor(hn::IfThenElse(odd, s, c), hn::BitCast(d, cos_sign)) + hn::Zero(d);
+HWY_INLINE V Rsqrt(D d, V x) {
+  return Evaluate<RsqrtFunction>(d, x);
 }
 
 }  // namespace HWY_NAMESPACE

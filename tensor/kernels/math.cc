@@ -1,177 +1,161 @@
 #include "tensor/kernels/math.h"
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
+#include <functional>
+
+#include "tensor/error.h"
+#include "tensor/kernels/tables.h"
+#include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/math.cc"
-#include "hwy/foreach_target.h"
-#include "hwy/highway.h"
-#include "tensor/error.h"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "tensor/kernels/erf-inl.h"
 #include "tensor/kernels/fma-inl.h"
 #include "tensor/kernels/math-inl.h"
+#include "tensor/kernels/sigmoid-inl.h"
+#include "tensor/kernels/trig-inl.h"
+#include "tensor/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace palinode::kernels {
-namespace HWY_NAMESPACE {
+namespace palinode::kernels::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
 
-// Each kernel turns one vector of every input into one of every output.
-struct ExpKernel {
-  template <class D, class V>
-  HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    y[0] = Exp(d, x[0]);
-  }
-};
-
-struct LogKernel {
-  template <class D, class V>
-  HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    y[0] = Log(d, x[0]);
-  }
-};
-
-struct TanhKernel {
-  template <class D, class V>
-  HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    y[0] = Tanh(d, x[0]);
-  }
-};
-
-struct SinCosTurnsKernel {
-  template <class D, class V>
-  HWY_INLINE void operator()(D d, const V* u, V* y) const {
-    SinCosTurns(d, u[0], y[0], y[1]);
-  }
-};
-
-struct FmaKernel {
-  template <class D, class V>
-  HWY_INLINE void operator()(D d, const V* x, V* y) const {
-    y[0] = Fma(d, x[0], x[1], x[2]);
-  }
-};
-
-template <class Kernel, class T, size_t inputs, size_t outputs>
-HWY_INLINE void Step(const std::array<const T*, inputs>& in, const std::array<T*, outputs>& out,
-                     size_t i) {
+template <class Function, class T>
+void map(const T* x, T* out, std::size_t n) {
   const hn::ScalableTag<T> d;
-  hn::Vec<decltype(d)> x[inputs];
-  hn::Vec<decltype(d)> y[outputs];
-  for (size_t j = 0; j < inputs; ++j) x[j] = hn::LoadU(d, in[j] + i);
-  Kernel()(d, x, y);
-  for (size_t j = 0; j < outputs; ++j) hn::StoreU(y[j], d, out[j] + i);
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    access.store(d, Evaluate<Function>(d, access.load(d, x + i)), out + i);
+  });
 }
 
-// The last, incomplete vector goes through a buffer filled with ones, where every kernel is quiet.
-template <class Kernel, class T, size_t inputs, size_t outputs>
-HWY_INLINE void Map(const std::array<const T*, inputs>& in, const std::array<T*, outputs>& out,
-                    size_t count) {
-  constexpr size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) Step<Kernel>(in, out, i);
-  if (i == count) return;
-  T buffer_in[inputs][kLanes];
-  T buffer_out[outputs][kLanes];
-  std::array<const T*, inputs> x;
-  std::array<T*, outputs> y;
-  for (size_t j = 0; j < inputs; ++j) {
-    std::fill_n(buffer_in[j], kLanes, T{1});
-    std::copy_n(in[j] + i, count - i, buffer_in[j]);
-    x[j] = buffer_in[j];
-  }
-  for (size_t j = 0; j < outputs; ++j) y[j] = buffer_out[j];
-  Step<Kernel>(x, y, 0);
-  for (size_t j = 0; j < outputs; ++j) std::copy_n(buffer_out[j], count - i, out[j] + i);
+template <class T>
+void fma(const T* a, const T* b, const T* c, T* out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    const auto sum = Fma(d, access.load(d, a + i), access.load(d, b + i), access.load(d, c + i));
+    access.store(d, sum, out + i);
+  });
 }
 
-template <class Kernel, class T>
-HWY_INLINE void Map1(const T* x, T* out, size_t count) {
-  Map<Kernel>(std::array<const T*, 1>{x}, std::array<T*, 1>{out}, count);
+void sin_cos_turns(const double* u, double* sin, double* cos, std::size_t n) {
+  const hn::ScalableTag<double> d;
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    hn::Vec<decltype(d)> s, c;
+    SinCosTurns(d, access.load(d, u + i), s, c);
+    access.store(d, s, sin + i);
+    access.store(d, c, cos + i);
+  });
 }
 
-void ExpF32(const float* x, float* out, size_t count) { Map1<ExpKernel>(x, out, count); }
-void ExpF64(const double* x, double* out, size_t count) { Map1<ExpKernel>(x, out, count); }
-void LogF32(const float* x, float* out, size_t count) { Map1<LogKernel>(x, out, count); }
-void LogF64(const double* x, double* out, size_t count) { Map1<LogKernel>(x, out, count); }
-void TanhF32(const float* x, float* out, size_t count) { Map1<TanhKernel>(x, out, count); }
-void TanhF64(const double* x, double* out, size_t count) { Map1<TanhKernel>(x, out, count); }
-
-void SinCosTurnsF64(const double* u, double* sin, double* cos, size_t count) {
-  Map<SinCosTurnsKernel>(std::array<const double*, 1>{u}, std::array<double*, 2>{sin, cos}, count);
+template <class T>
+MathTable<T> make_table() {
+  return {.exp = map<ExpFunction, T>,
+          .log = map<LogFunction, T>,
+          .tanh = map<TanhFunction, T>,
+          .sigmoid = map<SigmoidFunction, T>,
+          .erf = map<ErfFunction, T>,
+          .gelu = map<GeluFunction, T>,
+          .gelu_tanh = map<GeluTanhFunction, T>,
+          .sin = map<SinFunction, T>,
+          .cos = map<CosFunction, T>,
+          .rsqrt = map<RsqrtFunction, T>,
+          .fma = fma<T>};
 }
 
-void FmaF32(const float* a, const float* b, const float* c, float* out, size_t count) {
-  Map<FmaKernel>(std::array<const float*, 3>{a, b, c}, std::array<float*, 1>{out}, count);
-}
+MathTable<float> math_f32() { return make_table<float>(); }
+MathTable<double> math_f64() { return make_table<double>(); }
 
-void FmaF64(const double* a, const double* b, const double* c, double* out, size_t count) {
-  Map<FmaKernel>(std::array<const double*, 3>{a, b, c}, std::array<double*, 1>{out}, count);
-}
-
-}  // namespace HWY_NAMESPACE
-}  // namespace palinode::kernels
+}  // namespace
+}  // namespace palinode::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace palinode::kernels {
+namespace {
 
-HWY_EXPORT(ExpF32);
-HWY_EXPORT(ExpF64);
-HWY_EXPORT(LogF32);
-HWY_EXPORT(LogF64);
-HWY_EXPORT(TanhF32);
-HWY_EXPORT(TanhF64);
-HWY_EXPORT(SinCosTurnsF64);
-HWY_EXPORT(FmaF32);
-HWY_EXPORT(FmaF64);
+HWY_EXPORT(math_f32);
+HWY_EXPORT(math_f64);
+HWY_EXPORT(sin_cos_turns);
 
-void exp(std::span<const float> x, std::span<float> out) {
+MathTable<float> table(float) { return HWY_DYNAMIC_DISPATCH(math_f32)(); }
+MathTable<double> table(double) { return HWY_DYNAMIC_DISPATCH(math_f64)(); }
+
+// Below this many values per thread, waking a thread costs more than it saves.
+constexpr std::size_t kMinPerThread = 8192;
+
+template <class T>
+void run(UnaryFunction<T> function, std::span<const T> x, std::span<T> out) {
   PALINODE_ASSERT(out.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(ExpF32)(x.data(), out.data(), x.size());
+  const auto body = [&](std::size_t begin, std::size_t end) {
+    function(x.data() + begin, out.data() + begin, end - begin);
+  };
+  parallel_for(x.size(), kMinPerThread, std::ref(body));
 }
 
-void exp(std::span<const double> x, std::span<double> out) {
-  PALINODE_ASSERT(out.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(ExpF64)(x.data(), out.data(), x.size());
+template <class T>
+void run_fma(std::span<const T> a, std::span<const T> b, std::span<const T> c, std::span<T> out) {
+  PALINODE_ASSERT(b.size() == a.size() && c.size() == a.size() && out.size() == a.size());
+  table(T{}).fma(a.data(), b.data(), c.data(), out.data(), a.size());
 }
 
-void log(std::span<const float> x, std::span<float> out) {
-  PALINODE_ASSERT(out.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(LogF32)(x.data(), out.data(), x.size());
+}  // namespace
+
+void exp(std::span<const float> x, std::span<float> out) { run(table(float{}).exp, x, out); }
+void exp(std::span<const double> x, std::span<double> out) { run(table(double{}).exp, x, out); }
+
+void log(std::span<const float> x, std::span<float> out) { run(table(float{}).log, x, out); }
+void log(std::span<const double> x, std::span<double> out) { run(table(double{}).log, x, out); }
+
+void tanh(std::span<const float> x, std::span<float> out) { run(table(float{}).tanh, x, out); }
+void tanh(std::span<const double> x, std::span<double> out) { run(table(double{}).tanh, x, out); }
+
+void sigmoid(std::span<const float> x, std::span<float> out) {
+  run(table(float{}).sigmoid, x, out);
+}
+void sigmoid(std::span<const double> x, std::span<double> out) {
+  run(table(double{}).sigmoid, x, out);
 }
 
-void log(std::span<const double> x, std::span<double> out) {
-  PALINODE_ASSERT(out.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(LogF64)(x.data(), out.data(), x.size());
+void erf(std::span<const float> x, std::span<float> out) { run(table(float{}).erf, x, out); }
+void erf(std::span<const double> x, std::span<double> out) { run(table(double{}).erf, x, out); }
+
+void gelu(std::span<const float> x, std::span<float> out) { run(table(float{}).gelu, x, out); }
+void gelu(std::span<const double> x, std::span<double> out) { run(table(double{}).gelu, x, out); }
+
+void gelu_tanh(std::span<const float> x, std::span<float> out) {
+  run(table(float{}).gelu_tanh, x, out);
+}
+void gelu_tanh(std::span<const double> x, std::span<double> out) {
+  run(table(double{}).gelu_tanh, x, out);
 }
 
-void tanh(std::span<const float> x, std::span<float> out) {
-  PALINODE_ASSERT(out.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(TanhF32)(x.data(), out.data(), x.size());
-}
+void sin(std::span<const float> x, std::span<float> out) { run(table(float{}).sin, x, out); }
+void sin(std::span<const double> x, std::span<double> out) { run(table(double{}).sin, x, out); }
 
-void tanh(std::span<const double> x, std::span<double> out) {
-  PALINODE_ASSERT(out.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(TanhF64)(x.data(), out.data(), x.size());
-}
+void cos(std::span<const float> x, std::span<float> out) { run(table(float{}).cos, x, out); }
+void cos(std::span<const double> x, std::span<double> out) { run(table(double{}).cos, x, out); }
+
+void rsqrt(std::span<const float> x, std::span<float> out) { run(table(float{}).rsqrt, x, out); }
+void rsqrt(std::span<const double> x, std::span<double> out) { run(table(double{}).rsqrt, x, out); }
 
 void sin_cos_turns(std::span<const double> u, std::span<double> sin, std::span<double> cos) {
   PALINODE_ASSERT(sin.size() == u.size() && cos.size() == u.size());
-  HWY_DYNAMIC_DISPATCH(SinCosTurnsF64)(u.data(), sin.data(), cos.data(), u.size());
+  HWY_DYNAMIC_DISPATCH(sin_cos_turns)(u.data(), sin.data(), cos.data(), u.size());
 }
 
 void fma(std::span<const float> a, std::span<const float> b, std::span<const float> c,
          std::span<float> out) {
-  PALINODE_ASSERT(b.size() == a.size() && c.size() == a.size() && out.size() == a.size());
-  HWY_DYNAMIC_DISPATCH(FmaF32)(a.data(), b.data(), c.data(), out.data(), a.size());
+  run_fma(a, b, c, out);
 }
 
 void fma(std::span<const double> a, std::span<const double> b, std::span<const double> c,
          std::span<double> out) {
-  PALINODE_ASSERT(b.size() == a.size() && c.size() == a.size() && out.size() == a.size());
-  HWY_DYNAMIC_DISPATCH(FmaF64)(a.data(), b.data(), c.data(), out.data(), a.size());
+  run_fma(a, b, c, out);
 }
 
 }  // namespace palinode::kernels
-#endif
+#endif  // HWY_ONCE

@@ -4,6 +4,7 @@
 //   source     Hendrycks and Gimpel, arXiv:1606.08415, section 2
 #include "autograd/ops.h"
 #include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/math.h"
 
 namespace palinode {
 namespace {

@@ -88,7 +88,7 @@ struct GeluFunction : FromScaled<GeluFunction> {
     const TwoPart<V> phi{hn::IfThenElse(negative, below.hi, above.hi),
                          hn::IfThenElse(negative, below.lo, above.lo)};
     const auto y = Product(d, a, phi);
-    const auto identity = hn::Or(x > hn::Set(d, 20.0), x != x);
+    const auto identity = hn::Or(x > hn::Set(d, 20.0), hn::IsNaN(x));
     const V sign = hn::And(x, hn::Set(d, -0.0));
     return {{hn::IfThenElse(identity, x, hn::Xor(y.hi, sign)),
              hn::IfThenElse(identity, zero, hn::Xor(y.lo, sign))},

@@ -8,6 +8,7 @@
 
 #include "autograd/ops.h"
 #include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/math.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/kernels/reduce.h"
 #include "tensor/ledger.h"
@@ -70,6 +71,12 @@ class Results {
 using Operands = std::span<const Var>;
 
 template <class T>
+struct Unary {
+  const char* name;
+  void (*kernel)(std::span<const T> x, std::span<T> out);
+};
+
+template <class T>
 void elementwise(Results& results, const Rng& rng) {
   const Tensor tame = rng.stream("tame").normal({kElements}, dtype_of<T>());
   const Tensor wild = any_bits<T>(rng.stream("wild"), kElements);
@@ -91,6 +98,14 @@ void elementwise(Results& results, const Rng& rng) {
                    [](Operands in) { return mul(in[0], in[1]); });
     results.add_op(fmt::format("{} scale", kind), {x},
                    [](Operands in) { return scale(in[0], 0.1); });
+    constexpr Unary<T> kFunctions[] = {{"sigmoid", kernels::sigmoid}, {"erf", kernels::erf},
+                                       {"gelu", kernels::gelu},       {"sin", kernels::sin},
+                                       {"cos", kernels::cos},         {"rsqrt", kernels::rsqrt}};
+    for (const auto& [name, kernel] : kFunctions) {
+      results.add(fmt::format("{} {}", kind, name), filled<T>({kElements}, [&](std::span<T> out) {
+                    kernel(x.template values<T>(), out);
+                  }));
+    }
   }
   const std::span<const T> a = tame.values<T>(), b = wild.values<T>();
   const auto binary = [&](const char* name, auto kernel, std::span<const T> u,

@@ -32,6 +32,10 @@ struct ElementwiseTable {
   void (*scale)(const T* x, T s, T* out, std::size_t n);
 };
 
+struct FastTable {
+  UnaryFunction<float> exp, log, tanh, sigmoid, erf, gelu, gelu_tanh, sin, cos, rsqrt;
+};
+
 template <class T>
 struct ReduceTable {
   T (*sum)(const T* x, std::size_t n);

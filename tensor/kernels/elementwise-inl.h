@@ -65,7 +65,7 @@ struct GeluSlope {
     const V linear = hn::Mul(a, hn::Set(d, 0x1.9884533d43651p-2));  // 1/sqrt(2 pi)
     const V below = hn::Mul(density, hn::Sub(Taylor(d, kMillsTable, a).hi, linear));
     const V slope = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), below, hn::Sub(hn::Set(d, 1.0), below));
-    return hn::IfThenElse(hn::Eq(x, x), slope, x);
+    return hn::IfThenElse(hn::IsNaN(x), x, slope);
   }
 };
 

@@ -54,7 +54,7 @@ struct ErfFunction {
     const V most = hn::Set(d, 6.5);
     const auto y = Taylor(d, kErfTable, hn::IfThenElse(size < most, size, most));
     const V sign = hn::And(x, hn::Set(d, -0.0));
-    return {hn::IfThenElse(x == x, hn::Xor(y.hi, sign), x), hn::Xor(y.lo, sign)};
+    return {hn::IfThenElse(hn::IsNaN(x), x, hn::Xor(y.hi, sign)), hn::Xor(y.lo, sign)};
   }
 
   // Next to zero the parts of x would lose digits.

@@ -126,7 +126,7 @@ HWY_INLINE TwoPart<V> SinOfAngle(D d, const Angle<D, V>& angle) {
   const V q_low = hn::IfThenElse(odd, zero - s_low, c_low);
   const auto lead = FastTwoSum(p, q * h_high);
   const V linear = (q_low * h + q * h_low) + (q - p * h) * h_rest;
-  const V low = p_low + (linear + (p * cos_rest + q * sin_rest));
+  const V low = p_low + (linear + ((p + p_low) * cos_rest + (q + q_low) * sin_rest));
   const auto y = FastTwoSum(lead.hi, lead.lo + low);
   const auto half_turn = hn::ShiftLeft<62>(angle.quadrant & hn::Set(du, 2));
   const V sign = hn::Xor(hn::BitCast(d, half_turn), hn::IfThenElse(odd, zero, r_sign));

@@ -18,6 +18,7 @@ namespace palinode {
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;  // scale
+  double eps = 1e-5;    // layer_norm, rms_norm: added to the variance, or the mean of the squares
   Tensor labels = {};   // i32 [rows]: cross_entropy
   Tensor weights = {};  // [rows] or none: cross_entropy
   Shape shape = {};     // reshape

@@ -33,7 +33,7 @@ void throw_shapes(std::string_view op, std::string_view what, std::span<const Te
 
 void require_same_dtype(std::string_view op, std::span<const Tensor> operands) {
   for (const Tensor& operand : operands) {
-    if (operand.dtype() == Dtype::kI32) throw_not_float(operand.dtype(), std::string(op).c_str());
+    if (!is_compute(operand.dtype())) throw_not_float(operand.dtype(), std::string(op).c_str());
     if (operand.dtype() != operands.front().dtype()) {
       throw DtypeError(fmt::format("{}: operands differ in type: {} and {}", op,
                                    operands.front().describe(), operand.describe()));

@@ -14,21 +14,29 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "digests are over little-endian values");
 
+template <class T>
+T canonical_nan() {
+  if constexpr (Half<T>) {
+    return T{T::kNan};
+  } else {
+    return std::numeric_limits<T>::quiet_NaN();
+  }
+}
+
 // Calls use(bytes) with the tensor's canonical bytes: the values themselves unless a NaN is among
 // them.
 template <class Use>
 void with_canonical_bytes(const Tensor& tensor, const Use& use) {
   const Tensor compact = tensor.compact();
-  if (compact.dtype() == Dtype::kI32) return use(std::as_bytes(compact.values<std::int32_t>()));
-  with_float(compact.dtype(), "digest", [&]<class T>() {
+  with_element(compact.dtype(), [&]<class T>() {
     const std::span<const T> values = compact.values<T>();
     std::size_t nans = 0;
-    for (const T x : values) nans += static_cast<std::size_t>(x != x);
+    for (const T x : values) nans += static_cast<std::size_t>(is_nan(x));
     if (nans == 0) return use(std::as_bytes(values));
     TensorBuilder builder(compact.shape(), compact.dtype());
     const std::span<T> cleaned = builder.values<T>();
     for (std::size_t i = 0; i < values.size(); ++i) {
-      cleaned[i] = values[i] != values[i] ? std::numeric_limits<T>::quiet_NaN() : values[i];
+      cleaned[i] = is_nan(values[i]) ? canonical_nan<T>() : values[i];
     }
     use(std::as_bytes(std::span<const T>(cleaned)));
   });

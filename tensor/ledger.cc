@@ -35,18 +35,14 @@ void check_name(std::string_view what, std::string_view name) {
 }
 
 bool finite(const Tensor& tensor) {
-  if (tensor.dtype() == Dtype::kI32) return true;
-  return with_float(tensor.dtype(), "commit", [&]<class T>() {
-    const Tensor compact = tensor.compact();
-    return std::ranges::all_of(compact.values<T>(), [](T x) { return std::isfinite(x); });
+  const Tensor compact = tensor.compact();
+  return with_element(compact.dtype(), [&]<class T>() {
+    return std::ranges::all_of(compact.values<T>(), [](T x) { return is_finite(x); });
   });
 }
 
 kernels::Change change_between(const Tensor& before, const Tensor& after) {
-  if (after.dtype() == Dtype::kI32) {
-    return kernels::change(before.values<std::int32_t>(), after.values<std::int32_t>());
-  }
-  return with_float(after.dtype(), "commit", [&]<class T>() {
+  return with_element(after.dtype(), [&]<class T>() {
     return kernels::change(before.values<T>(), after.values<T>());
   });
 }

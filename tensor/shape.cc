@@ -28,11 +28,27 @@ std::string_view dtype_name(Dtype dtype) {
       return "f64";
     case Dtype::kI32:
       return "i32";
+    case Dtype::kBf16:
+      return "bf16";
+    case Dtype::kF16:
+      return "f16";
   }
   PALINODE_ASSERT(false);
 }
 
-std::size_t dtype_size(Dtype dtype) { return dtype == Dtype::kF64 ? 8 : 4; }
+std::size_t dtype_size(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF64:
+      return 8;
+    case Dtype::kF32:
+    case Dtype::kI32:
+      return 4;
+    case Dtype::kBf16:
+    case Dtype::kF16:
+      return 2;
+  }
+  PALINODE_ASSERT(false);
+}
 
 Shape::Shape(std::initializer_list<std::size_t> extents)
     : Shape(std::span<const std::size_t>(extents.begin(), extents.size())) {}

@@ -8,30 +8,36 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+
+#include "tensor/float16.h"
 
 namespace palinode {
 
-enum class Dtype : std::uint8_t { kF32, kF64, kI32 };
+enum class Dtype : std::uint8_t { kF32, kF64, kI32, kBf16, kF16 };
 
-std::string_view dtype_name(Dtype dtype);  // "f32", "f64", "i32"
+std::string_view dtype_name(Dtype dtype);  // "f32", "f64", "i32", "bf16", "f16"
 std::size_t dtype_size(Dtype dtype);       // bytes per element
 
-template <class T>
-inline constexpr bool kIsElement = false;
-template <>
-inline constexpr bool kIsElement<float> = true;
-template <>
-inline constexpr bool kIsElement<double> = true;
-template <>
-inline constexpr bool kIsElement<std::int32_t> = true;
+// Whether operations compute in this type; the 16-bit floats are storage only.
+constexpr bool is_compute(Dtype dtype) { return dtype == Dtype::kF32 || dtype == Dtype::kF64; }
 
 // The Dtype of a C++ element type.
 template <class T>
 constexpr Dtype dtype_of() {
-  static_assert(kIsElement<T>, "an element is float, double or std::int32_t");
-  if constexpr (sizeof(T) == 8) return Dtype::kF64;
-  if constexpr (static_cast<T>(0.5) != T(0)) return Dtype::kF32;
-  return Dtype::kI32;
+  if constexpr (std::is_same_v<T, float>) {
+    return Dtype::kF32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return Dtype::kF64;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return Dtype::kBf16;
+  } else if constexpr (std::is_same_v<T, Float16>) {
+    return Dtype::kF16;
+  } else {
+    static_assert(std::is_same_v<T, std::int32_t>,
+                  "an element is float, double, std::int32_t, BFloat16 or Float16");
+    return Dtype::kI32;
+  }
 }
 
 // The extents of a tensor, outermost first, held inline. Rank 0 is a scalar.

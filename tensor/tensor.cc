@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "tensor/error.h"
+#include "tensor/kernels/convert.h"
 #include "tensor/storage.h"
 
 namespace palinode {
@@ -19,7 +21,15 @@ void check_dtype(Dtype have, Dtype want) {
 
 template <class From, class To>
 void convert(std::span<const From> from, std::span<To> to) {
-  std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<To>(x); });
+  if constexpr (Half<To> && std::is_floating_point_v<From>) {
+    kernels::narrow(from, to);
+  } else if constexpr (Half<From> && std::is_floating_point_v<To>) {
+    kernels::widen(from, to);
+  } else if constexpr (std::is_floating_point_v<To>) {
+    std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<To>(x); });
+  } else {
+    PALINODE_ASSERT(false);
+  }
 }
 
 // Visits the elements of a strided view in row-major order.
@@ -71,8 +81,7 @@ Tensor Tensor::full(const Shape& shape, T value) {
 }
 
 Tensor Tensor::zeros(const Shape& shape, Dtype dtype) {
-  if (dtype == Dtype::kI32) return full<std::int32_t>(shape, 0);
-  return with_float(dtype, "zeros", [&]<class T>() { return full<T>(shape, T(0)); });
+  return with_element(dtype, [&]<class T>() { return full<T>(shape, T{}); });
 }
 
 Tensor Tensor::scalar(double value, Dtype dtype) { return full<double>(Shape{}, value).to(dtype); }
@@ -159,14 +168,15 @@ Tensor Tensor::compact() const {
 
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
+  if (dtype == Dtype::kI32) throw_not_float(dtype, "to");
+  // f64 holds all values of the other types, so only the last step rounds.
+  if (!is_compute(dtype) && !is_compute(dtype_)) return to(Dtype::kF64).to(dtype);
   const Tensor source = compact();
   TensorBuilder builder(shape_, dtype);
-  const auto into = [&]<class To>() {
-    if (dtype_ == Dtype::kF32) convert(source.values<float>(), builder.values<To>());
-    if (dtype_ == Dtype::kF64) convert(source.values<double>(), builder.values<To>());
-    if (dtype_ == Dtype::kI32) convert(source.values<std::int32_t>(), builder.values<To>());
-  };
-  with_float(dtype, "to", into);
+  with_element(dtype_, [&]<class From>() {
+    with_element(
+        dtype, [&]<class To>() { convert<From, To>(source.values<From>(), builder.values<To>()); });
+  });
   return std::move(builder).build();
 }
 
@@ -197,23 +207,22 @@ Tensor TensorBuilder::build() && {
 }
 
 void throw_not_float(Dtype dtype, const char* op) {
-  throw DtypeError(fmt::format("{}: needs f32 or f64, got {}", op, dtype_name(dtype)));
+  const bool storage = dtype == Dtype::kBf16 || dtype == Dtype::kF16;
+  throw DtypeError(fmt::format("{}: needs f32 or f64, got {}{}", op, dtype_name(dtype),
+                               storage ? "; convert it with to()" : ""));
 }
 
-template Tensor Tensor::from(std::span<const float>, const Shape&);
-template Tensor Tensor::from(std::span<const double>, const Shape&);
-template Tensor Tensor::from(std::span<const std::int32_t>, const Shape&);
-template Tensor Tensor::full(const Shape&, float);
-template Tensor Tensor::full(const Shape&, double);
-template Tensor Tensor::full(const Shape&, std::int32_t);
-template std::span<const float> Tensor::values() const;
-template std::span<const double> Tensor::values() const;
-template std::span<const std::int32_t> Tensor::values() const;
-template std::span<const float> Tensor::extent() const;
-template std::span<const double> Tensor::extent() const;
-template std::span<const std::int32_t> Tensor::extent() const;
-template std::span<float> TensorBuilder::values();
-template std::span<double> TensorBuilder::values();
-template std::span<std::int32_t> TensorBuilder::values();
+#define PALINODE_ELEMENT(T)                                       \
+  template Tensor Tensor::from(std::span<const T>, const Shape&); \
+  template Tensor Tensor::full(const Shape&, T);                  \
+  template std::span<const T> Tensor::values() const;             \
+  template std::span<const T> Tensor::extent() const;             \
+  template std::span<T> TensorBuilder::values()
+PALINODE_ELEMENT(float);
+PALINODE_ELEMENT(double);
+PALINODE_ELEMENT(std::int32_t);
+PALINODE_ELEMENT(BFloat16);
+PALINODE_ELEMENT(Float16);
+#undef PALINODE_ELEMENT
 
 }  // namespace palinode

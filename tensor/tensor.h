@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "tensor/error.h"
 #include "tensor/shape.h"
 
 namespace palinode {
@@ -53,7 +54,8 @@ class Tensor {
   Tensor rows(std::size_t begin, std::size_t end) const;  // a view of rows of the first axis
   Tensor compact() const;                                 // itself if contiguous, else a copy
   Tensor copy() const;                                    // the same values in memory of its own
-  Tensor to(Dtype dtype) const;                           // converts, nearest; itself if equal
+  // Every value rounded once, to nearest; itself if the type is equal. Nothing converts to i32.
+  Tensor to(Dtype dtype) const;
 
   std::string describe() const;  // "f32 [64, 128]"
 
@@ -94,12 +96,30 @@ class TensorBuilder {
 [[noreturn]] void throw_not_float(Dtype dtype, const char* op);
 
 // Calls body.operator()<T>() with the float type of `dtype`. Throws DtypeError naming `op` for an
-// integer type.
+// integer type and for the 16-bit floats.
 template <class Body>
 decltype(auto) with_float(Dtype dtype, const char* op, Body&& body) {
   if (dtype == Dtype::kF32) return body.template operator()<float>();
   if (dtype == Dtype::kF64) return body.template operator()<double>();
   throw_not_float(dtype, op);
+}
+
+// Calls body.operator()<T>() with the element type of `dtype`, whichever it is.
+template <class Body>
+decltype(auto) with_element(Dtype dtype, Body&& body) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return body.template operator()<float>();
+    case Dtype::kF64:
+      return body.template operator()<double>();
+    case Dtype::kI32:
+      return body.template operator()<std::int32_t>();
+    case Dtype::kBf16:
+      return body.template operator()<BFloat16>();
+    case Dtype::kF16:
+      return body.template operator()<Float16>();
+  }
+  PALINODE_ASSERT(false);
 }
 
 }  // namespace palinode

@@ -12,8 +12,8 @@ struct Change {
   double l2 = 0;                       // the square root of the sum of (after - before)^2
 };
 
-// Compares element by element, for T float, double or std::int32_t; both spans have the same
-// length, which may be 0. Differences and squares are taken in f64 and the squares summed by
+// Compares element by element, for any element type T; both spans have the same length, which may
+// be 0. Differences and squares are taken in f64 and the squares summed by
 // docs/arithmetic.md, section 3. A difference that is not a number makes max_abs and l2 NaN.
 template <class T>
 Change change(std::span<const T> before, std::span<const T> after);

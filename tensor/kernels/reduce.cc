@@ -1,6 +1,7 @@
 #include "tensor/kernels/reduce.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -21,54 +22,38 @@ namespace palinode::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::size_t kColumnBlock = 256;  // rows; part of the specification
-
-// The sums of kVectors vectors of columns (the last one through `access`), block after block.
-template <std::size_t kVectors, class D, class Access, class T = hn::TFromD<D>>
-HWY_INLINE void sum_column_strip(D d, const Access& access, const T* x, std::size_t rows,
-                                 std::size_t cols, T* out) {
-  constexpr std::size_t kLanes = hn::MaxLanes(D());
-  hn::Vec<D> totals[kVectors];
-  HWY_UNROLL(4)
-  for (std::size_t v = 0; v < kVectors; ++v) totals[v] = hn::Zero(d);
-  for (std::size_t block = 0; block < rows; block += kColumnBlock) {
-    hn::Vec<D> sums[kVectors];
-    HWY_UNROLL(4)
-    for (std::size_t v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
-    const std::size_t block_end = std::min(rows, block + kColumnBlock);
-    for (std::size_t i = block; i < block_end; ++i) {
-      HWY_UNROLL(4)
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        sums[v] = hn::Add(sums[v], access.load(d, x + i * cols + v * kLanes));
-      }
-    }
-    HWY_UNROLL(4)
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      totals[v] = block == 0 ? sums[v] : hn::Add(totals[v], sums[v]);
-    }
-  }
-  HWY_UNROLL(4)
-  for (std::size_t v = 0; v < kVectors; ++v) access.store(d, totals[v], out + v * kLanes);
-}
-
 template <class T>
 void column_sums(const T* x, std::size_t rows, std::size_t cols, std::size_t begin, std::size_t end,
                  T* out) {
   const hn::ScalableTag<T> d;
-  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
-  std::size_t j = begin;
-  for (; j + 4 * kLanes <= end; j += 4 * kLanes) {
-    sum_column_strip<4>(d, Whole{}, x + j, rows, cols, out + j);
-  }
-  for (; j + kLanes <= end; j += kLanes) {
-    sum_column_strip<1>(d, Whole{}, x + j, rows, cols, out + j);
-  }
-  if (j < end) sum_column_strip<1>(d, Part{end - j}, x + j, rows, cols, out + j);
+  const auto value = [=](auto access, std::size_t i, std::size_t j)
+                         HWY_ATTR { return access.load(d, x + i * cols + j); };
+  sum_columns(d, rows, begin, end, value, out);
+}
+
+// The sum of the squares in f64, where those of f32 values are exact.
+template <class T>
+double sum_of_squares(const T* x, std::size_t n) {
+  const hn::ScalableTag<double> d64;
+  const hn::Rebind<T, decltype(d64)> d;
+  return sum_each(d64, n, [=](auto access, std::size_t i) HWY_ATTR {
+    const auto value = access.load(d, x + i);
+    if constexpr (sizeof(T) == sizeof(double)) {
+      return hn::Mul(value, value);
+    } else {
+      const auto wide = hn::PromoteTo(d64, value);
+      return hn::Mul(wide, wide);
+    }
+  });
 }
 
 template <class T>
 ReduceTable<T> make_table() {
-  return {.sum = sum_of<T>, .max = max_of<T>, .column_sums = column_sums<T>};
+  return {.sum = sum_of<T>,
+          .sum_of_squares = sum_of_squares<T>,
+          .max = max_of<T>,
+          .argmax = argmax_of<T>,
+          .column_sums = column_sums<T>};
 }
 
 ReduceTable<float> reduce_f32() { return make_table<float>(); }
@@ -138,27 +123,56 @@ void row_argmax(std::span<const T> x, std::size_t rows, std::size_t cols,
                 std::span<std::int32_t> out) {
   PALINODE_ASSERT(out.size() == rows && (cols > 0 || rows == 0));
   PALINODE_ASSERT(cols <= std::numeric_limits<std::int32_t>::max());
-  const auto function = table(T{}).max;
+  const auto function = table(T{}).argmax;
   for_each_row(x, rows, cols, [&](const T* row, std::size_t i) {
-    const T largest = function(row, cols);
-    const auto is_largest = [largest](T value) {
-      return value == largest || (value != value && largest != largest);
-    };
-    out[i] = static_cast<std::int32_t>(std::find_if(row, row + cols, is_largest) - row);
+    out[i] = static_cast<std::int32_t>(function(row, cols));
   });
 }
 
-template float sum(std::span<const float>);
-template double sum(std::span<const double>);
-template void row_sums(std::span<const float>, std::size_t, std::size_t, std::span<float>);
-template void row_sums(std::span<const double>, std::size_t, std::size_t, std::span<double>);
-template void column_sums(std::span<const float>, std::size_t, std::size_t, std::span<float>);
-template void column_sums(std::span<const double>, std::size_t, std::size_t, std::span<double>);
-template void row_max(std::span<const float>, std::size_t, std::size_t, std::span<float>);
-template void row_max(std::span<const double>, std::size_t, std::size_t, std::span<double>);
-template void row_argmax(std::span<const float>, std::size_t, std::size_t, std::span<std::int32_t>);
-template void row_argmax(std::span<const double>, std::size_t, std::size_t,
-                         std::span<std::int32_t>);
+template <class T>
+T mean(std::span<const T> x) {
+  PALINODE_ASSERT(!x.empty());
+  return sum(x) / static_cast<T>(x.size());
+}
+
+template <class T>
+void row_means(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out) {
+  PALINODE_ASSERT(cols > 0 || rows == 0);
+  row_sums(x, rows, cols, out);
+  for (T& value : out) value = value / static_cast<T>(cols);
+}
+
+template <class T>
+T max(std::span<const T> x) {
+  PALINODE_ASSERT(!x.empty());
+  return table(T{}).max(x.data(), x.size());
+}
+
+template <class T>
+std::size_t argmax(std::span<const T> x) {
+  PALINODE_ASSERT(!x.empty());
+  return table(T{}).argmax(x.data(), x.size());
+}
+
+template <class T>
+T l2_norm(std::span<const T> x) {
+  return static_cast<T>(std::sqrt(table(T{}).sum_of_squares(x.data(), x.size())));
+}
+
+#define PALINODE_REDUCE(T)                                                                         \
+  template T sum(std::span<const T>);                                                              \
+  template void row_sums(std::span<const T>, std::size_t, std::size_t, std::span<T>);              \
+  template void column_sums(std::span<const T>, std::size_t, std::size_t, std::span<T>);           \
+  template void row_max(std::span<const T>, std::size_t, std::size_t, std::span<T>);               \
+  template void row_argmax(std::span<const T>, std::size_t, std::size_t, std::span<std::int32_t>); \
+  template T mean(std::span<const T>);                                                             \
+  template void row_means(std::span<const T>, std::size_t, std::size_t, std::span<T>);             \
+  template T max(std::span<const T>);                                                              \
+  template std::size_t argmax(std::span<const T>);                                                 \
+  template T l2_norm(std::span<const T>)
+PALINODE_REDUCE(float);
+PALINODE_REDUCE(double);
+#undef PALINODE_REDUCE
 
 }  // namespace palinode::kernels
 #endif  // HWY_ONCE

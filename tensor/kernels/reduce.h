@@ -34,4 +34,24 @@ template <class T>
 void row_argmax(std::span<const T> x, std::size_t rows, std::size_t cols,
                 std::span<std::int32_t> out);
 
+// The sum divided by the number of values, which is at least 1.
+template <class T>
+T mean(std::span<const T> x);
+
+// out[i] = the mean of row i. cols >= 1.
+template <class T>
+void row_means(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out);
+
+// The largest of all values and the place of the first one that holds it, as for a row. At least
+// one value.
+template <class T>
+T max(std::span<const T> x);
+template <class T>
+std::size_t argmax(std::span<const T> x);
+
+// The square root of the sum of squares: squared, summed and rooted in f64, then rounded to T. For
+// f32 the squares are exact and cannot overflow; the error is below 0.501 ULP.
+template <class T>
+T l2_norm(std::span<const T> x);
+
 }  // namespace palinode::kernels

@@ -56,6 +56,18 @@ void softmax(const T* x, T* out, std::size_t n) {
 }
 
 template <class T>
+void softmax_grad(const T* g, const T* p, T* out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const T total = sum_each(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    return hn::Mul(access.load(d, g + j), access.load(d, p + j));
+  });
+  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+    const auto centred = hn::Sub(access.load(d, g + j), hn::Set(d, total));
+    access.store(d, hn::Mul(access.load(d, p + j), centred), out + j);
+  });
+}
+
+template <class T>
 void log_softmax(const T* x, T* out, std::size_t n) {
   const hn::ScalableTag<T> d;
   const T m = max_of(x, n);
@@ -100,6 +112,7 @@ template <class T>
 SoftmaxTable<T> make_table() {
   return {.softmax = softmax<T>,
           .log_softmax = log_softmax<T>,
+          .softmax_grad = softmax_grad<T>,
           .log_softmax_grad = log_softmax_grad<T>,
           .cross_entropy = cross_entropy<T>,
           .cross_entropy_grad = cross_entropy_grad<T>};
@@ -151,6 +164,39 @@ void softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span
 }
 
 template <class T>
+void softmax_grad(std::span<const T> g, std::span<const T> p, std::size_t rows, std::size_t cols,
+                  std::span<T> out) {
+  PALINODE_ASSERT(g.size() == rows * cols && p.size() == g.size() && out.size() == g.size());
+  const auto function = table(T{}).softmax_grad;
+  for_each_row(rows, cols, [&](std::size_t i) {
+    function(g.data() + i * cols, p.data() + i * cols, out.data() + i * cols, cols);
+  });
+}
+
+template <class T>
+void causal_softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out) {
+  PALINODE_ASSERT(x.size() == rows * cols && out.size() == x.size());
+  const auto function = table(T{}).softmax;
+  for_each_row(rows, cols, [&](std::size_t i) {
+    const std::size_t seen = i % cols + 1;
+    function(x.data() + i * cols, out.data() + i * cols, seen);
+    std::fill_n(out.data() + i * cols + seen, cols - seen, T{0});
+  });
+}
+
+template <class T>
+void causal_softmax_grad(std::span<const T> g, std::span<const T> p, std::size_t rows,
+                         std::size_t cols, std::span<T> out) {
+  PALINODE_ASSERT(g.size() == rows * cols && p.size() == g.size() && out.size() == g.size());
+  const auto function = table(T{}).softmax_grad;
+  for_each_row(rows, cols, [&](std::size_t i) {
+    const std::size_t seen = i % cols + 1;
+    function(g.data() + i * cols, p.data() + i * cols, out.data() + i * cols, seen);
+    std::fill_n(out.data() + i * cols + seen, cols - seen, T{0});
+  });
+}
+
+template <class T>
 void log_softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out) {
   PALINODE_ASSERT(x.size() == rows * cols && out.size() == x.size());
   const auto function = table(T{}).log_softmax;
@@ -190,24 +236,24 @@ void cross_entropy_grad(std::span<const T> x, std::size_t rows, std::size_t cols
   });
 }
 
-template void softmax(std::span<const float>, std::size_t, std::size_t, std::span<float>);
-template void log_softmax(std::span<const float>, std::size_t, std::size_t, std::span<float>);
-template void log_softmax_grad(std::span<const float>, std::span<const float>, std::size_t,
-                               std::size_t, std::span<float>);
-template void cross_entropy_rows(std::span<const float>, std::size_t, std::size_t,
-                                 std::span<const std::int32_t>, std::span<float>);
-template void cross_entropy_grad(std::span<const float>, std::size_t, std::size_t,
-                                 std::span<const std::int32_t>, std::span<const float>,
-                                 std::span<float>);
-template void softmax(std::span<const double>, std::size_t, std::size_t, std::span<double>);
-template void log_softmax(std::span<const double>, std::size_t, std::size_t, std::span<double>);
-template void log_softmax_grad(std::span<const double>, std::span<const double>, std::size_t,
-                               std::size_t, std::span<double>);
-template void cross_entropy_rows(std::span<const double>, std::size_t, std::size_t,
-                                 std::span<const std::int32_t>, std::span<double>);
-template void cross_entropy_grad(std::span<const double>, std::size_t, std::size_t,
-                                 std::span<const std::int32_t>, std::span<const double>,
-                                 std::span<double>);
+#define PALINODE_SOFTMAX(T)                                                                        \
+  template void softmax(std::span<const T>, std::size_t, std::size_t, std::span<T>);               \
+  template void softmax_grad(std::span<const T>, std::span<const T>, std::size_t, std::size_t,     \
+                             std::span<T>);                                                        \
+  template void causal_softmax(std::span<const T>, std::size_t, std::size_t, std::span<T>);        \
+  template void causal_softmax_grad(std::span<const T>, std::span<const T>, std::size_t,           \
+                                    std::size_t, std::span<T>);                                    \
+  template void log_softmax(std::span<const T>, std::size_t, std::size_t, std::span<T>);           \
+  template void log_softmax_grad(std::span<const T>, std::span<const T>, std::size_t, std::size_t, \
+                                 std::span<T>);                                                    \
+  template void cross_entropy_rows(std::span<const T>, std::size_t, std::size_t,                   \
+                                   std::span<const std::int32_t>, std::span<T>);                   \
+  template void cross_entropy_grad(std::span<const T>, std::size_t, std::size_t,                   \
+                                   std::span<const std::int32_t>, std::span<const T>,              \
+                                   std::span<T>)
+PALINODE_SOFTMAX(float);
+PALINODE_SOFTMAX(double);
+#undef PALINODE_SOFTMAX
 
 }  // namespace palinode::kernels
 #endif  // HWY_ONCE

@@ -16,6 +16,19 @@ namespace palinode::kernels {
 template <class T>
 void softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out);
 
+// out[j] = p[j] * (g[j] - (sum of g * p)), where p is the output of softmax.
+template <class T>
+void softmax_grad(std::span<const T> g, std::span<const T> p, std::size_t rows, std::size_t cols,
+                  std::span<T> out);
+
+// The softmax of attention that sees no later place: row i is the softmax of its first
+// i mod cols + 1 columns, and +0 after them. Its gradient is +0 there too.
+template <class T>
+void causal_softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out);
+template <class T>
+void causal_softmax_grad(std::span<const T> g, std::span<const T> p, std::size_t rows,
+                         std::size_t cols, std::span<T> out);
+
 // l[j] = d[j] - log(s).
 template <class T>
 void log_softmax(std::span<const T> x, std::size_t rows, std::size_t cols, std::span<T> out);

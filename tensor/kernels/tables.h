@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tensor/float16.h"
 #include "tensor/kernels/change.h"
 #include "tensor/kernels/update.h"
 
@@ -39,7 +40,9 @@ struct FastTable {
 template <class T>
 struct ReduceTable {
   T (*sum)(const T* x, std::size_t n);
+  double (*sum_of_squares)(const T* x, std::size_t n);
   T (*max)(const T* x, std::size_t n);
+  std::size_t (*argmax)(const T* x, std::size_t n);
   // Columns [begin, end) of a matrix with `cols` columns.
   void (*column_sums)(const T* x, std::size_t rows, std::size_t cols, std::size_t begin,
                       std::size_t end, T* out);
@@ -49,9 +52,29 @@ struct ReduceTable {
 template <class T>
 struct SoftmaxTable {
   UnaryFunction<T> softmax, log_softmax;
-  BinaryFunction<T> log_softmax_grad;
+  BinaryFunction<T> softmax_grad, log_softmax_grad;
   T (*cross_entropy)(const T* x, std::size_t n, std::size_t label);
   void (*cross_entropy_grad)(const T* x, std::size_t n, std::size_t label, T r, T* dx);
+};
+
+// What normalizes a row: h[j] = (x[j] - mean) * rstd.
+template <class T>
+struct RowScale {
+  T mean, rstd;
+};
+
+// Each function but gamma_grad does one row.
+template <class T>
+struct NormTable {
+  RowScale<T> (*layer_statistics)(const T* x, std::size_t n, T eps);
+  RowScale<T> (*rms_statistics)(const T* x, std::size_t n, T eps);
+  void (*layer)(const T* x, RowScale<T> row, const T* gamma, const T* beta, T* y, std::size_t n);
+  void (*rms)(const T* x, RowScale<T> row, const T* gamma, T* y, std::size_t n);
+  void (*layer_grad)(const T* g, const T* x, const T* gamma, RowScale<T> row, T* dx, std::size_t n);
+  void (*rms_grad)(const T* g, const T* x, const T* gamma, RowScale<T> row, T* dx, std::size_t n);
+  // Columns [begin, end) of matrices with `cols` columns; no `mean` is a mean of zero.
+  void (*gamma_grad)(const T* g, const T* x, const T* mean, const T* rstd, std::size_t rows,
+                     std::size_t cols, std::size_t begin, std::size_t end, T* out);
 };
 
 template <class T>
@@ -64,10 +87,21 @@ struct UpdateTable {
   void (*axpy)(T s, const T* x, const T* y, T* out, std::size_t n);
 };
 
+// Between T and the bits of 16-bit floats.
+template <class T>
+struct ConvertTable {
+  void (*widen_bf16)(const std::uint16_t* x, T* out, std::size_t n);
+  void (*widen_f16)(const std::uint16_t* x, T* out, std::size_t n);
+  void (*narrow_bf16)(const T* x, std::uint16_t* out, std::size_t n);
+  void (*narrow_f16)(const T* x, std::uint16_t* out, std::size_t n);
+};
+
 struct ChangeTable {
   Change (*f32)(const float* before, const float* after, std::size_t n);
   Change (*f64)(const double* before, const double* after, std::size_t n);
   Change (*i32)(const std::int32_t* before, const std::int32_t* after, std::size_t n);
+  Change (*bf16)(const BFloat16* before, const BFloat16* after, std::size_t n);
+  Change (*f16)(const Float16* before, const Float16* after, std::size_t n);
 };
 
 // c [m, n] = a [m, k] b [k, n] (+ bias [n] unless null). Element (i, j) of a is a[i * a_row + j *

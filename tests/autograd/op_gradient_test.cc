@@ -12,6 +12,7 @@
 #include "tensor/digest.h"
 #include "tensor/error.h"
 #include "tensor/ledger.h"
+#include "tests/support/message.h"
 
 namespace palinode {
 namespace {
@@ -133,6 +134,13 @@ TEST_P(EveryOp, RefusesIntegers) {
   Sample sample = op.sample(draws.stream(0));
   for (Tensor& input : sample.inputs) input = Tensor::zeros(input.shape(), Dtype::kI32);
   EXPECT_THROW(op.forward(sample.inputs, sample.attrs), Error);
+}
+
+TEST_P(EveryOp, RefusesSixteenBitFloatsAndSaysWhatToDo) {
+  Sample sample = op.sample(draws.stream(0));
+  for (Tensor& input : sample.inputs) input = input.to(Dtype::kBf16);
+  EXPECT_MESSAGE(op.forward(sample.inputs, sample.attrs), DtypeError,
+                 std::string(op.name) + ": needs f32 or f64, got bf16; convert it with to()");
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryOp, testing::ValuesIn(op_table().begin(), op_table().end()),

@@ -12,6 +12,7 @@
 #include "tensor/parallel.h"
 #include "tests/support/bits.h"
 #include "tests/support/oracle.h"
+#include "tests/support/oracle_norm.h"
 
 namespace palinode::kernels {
 namespace {
@@ -133,6 +134,59 @@ TYPED_TEST(Reduce, MaxAndArgmaxAgreeWithThePlainSearch) {
   }
 }
 
+TYPED_TEST(Reduce, WholeTensorsFollowTheRuleOfARow) {
+  using T = TypeParam;
+  for (const std::size_t n : kSizes) {
+    if (n == 0) continue;
+    for (const bool with_nan : {false, true}) {
+      const auto x = oracle::hostile_values<T>(n + 1, n, with_nan);
+      const auto part = std::span<const T>(x).subspan(1);
+      const T want[] = {oracle::max(part), oracle::sum(part) / static_cast<T>(n),
+                        oracle::l2_norm(part)};
+      for_each_simd([&] {
+        const T got[] = {max<T>(part), mean<T>(part), l2_norm<T>(part)};
+        EXPECT_SAME_BITS(got, want) << n;
+        EXPECT_EQ(argmax<T>(part), static_cast<std::size_t>(oracle::argmax(part))) << n;
+      });
+    }
+  }
+}
+
+TYPED_TEST(Reduce, SumsThatLookAheadInMemoryFollowTheSameRule) {
+  using T = TypeParam;
+  const auto x = oracle::random_values<T>((std::size_t{2} << 20) / sizeof(T) + 4097, 1);
+  const T want[] = {oracle::sum(std::span<const T>(x))};
+  for_each_simd([&] {
+    const T got[] = {sum<T>(x)};
+    EXPECT_SAME_BITS(got, want);
+  });
+}
+
+TYPED_TEST(Reduce, RowMeansAreSumsDividedByTheLength) {
+  using T = TypeParam;
+  const auto x = oracle::hostile_values<T>(7 * 65, 1);
+  std::vector<T> out(7), want(7);
+  row_sums<T>(x, 7, 65, want);
+  for (T& value : want) value /= 65;
+  row_means<T>(x, 7, 65, out);
+  EXPECT_SAME_BITS(out, want);
+}
+
+TYPED_TEST(Reduce, NormsOfNothingAndOfNegativeZerosAreZero) {
+  using T = TypeParam;
+  const std::vector<T> zeros(5, -T{0});
+  const T got[] = {l2_norm<T>({}), l2_norm<T>(zeros)};
+  const T want[] = {T{0}, T{0}};
+  EXPECT_SAME_BITS(got, want);
+}
+
+TEST(L2Norm, OfF32NeitherOverflowsNorVanishesInBetween) {
+  for (const float x : {0x1p100F, 0x1p-140F}) {
+    const std::vector<float> four(4, x);
+    EXPECT_EQ(l2_norm<float>(four), 2 * x);
+  }
+}
+
 TYPED_TEST(Reduce, NanAnywhereIsTheMaximum) {
   using T = TypeParam;
   for (const std::size_t at : Sizes{0, 5, 16, 39}) {
@@ -174,8 +228,7 @@ TYPED_TEST(Reduce, ThreadsDoNotChangeABit) {
     return out;
   };
   const auto one = results(1);
-  EXPECT_SAME_BITS(results(2), one);
-  EXPECT_SAME_BITS(results(3), one);
+  for (const std::size_t used : Sizes{2, 3, 7}) EXPECT_SAME_BITS(results(used), one);
   set_threads(before);
 }
 

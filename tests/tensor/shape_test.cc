@@ -35,6 +35,8 @@ TEST(Dtype, IsThatOfTheElementType) {
   EXPECT_EQ(dtype_of<float>(), Dtype::kF32);
   EXPECT_EQ(dtype_of<double>(), Dtype::kF64);
   EXPECT_EQ(dtype_of<std::int32_t>(), Dtype::kI32);
+  EXPECT_EQ(dtype_of<BFloat16>(), Dtype::kBf16);
+  EXPECT_EQ(dtype_of<Float16>(), Dtype::kF16);
 }
 
 }  // namespace

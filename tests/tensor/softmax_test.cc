@@ -95,6 +95,64 @@ TYPED_TEST(Softmax, IsExpOverSum) {
   }
 }
 
+// p * (g - sum(g * p)) for the first `seen` columns of a row, +0 for the others.
+template <class T>
+std::vector<T> softmax_grad_row(std::span<const T> g, std::span<const T> p, std::size_t seen) {
+  std::vector<T> products, out(g.size());
+  for (std::size_t j = 0; j < seen; ++j) products.push_back(g[j] * p[j]);
+  const T total = oracle::sum(std::span<const T>(products));
+  for (std::size_t j = 0; j < seen; ++j) out[j] = p[j] * (g[j] - total);
+  return out;
+}
+
+TYPED_TEST(Softmax, GradUsesTheSumOfGTimesP) {
+  using T = TypeParam;
+  for (const auto& q : problems<T>()) {
+    std::vector<T> p(q.x.size()), want;
+    softmax<T>(q.x, q.rows, q.cols, p);
+    for (std::size_t i = 0; i < q.rows; ++i) {
+      const auto row = [&](const std::vector<T>& all) {
+        return std::span<const T>(all).subspan(i * q.cols, q.cols);
+      };
+      for (const T value : softmax_grad_row<T>(row(q.g), row(p), q.cols)) want.push_back(value);
+    }
+    for_each_simd([&] {
+      std::vector<T> out(p.size());
+      softmax_grad<T>(q.g, p, q.rows, q.cols, out);
+      EXPECT_SAME_BITS(out, want) << q.cols;
+    });
+  }
+}
+
+TYPED_TEST(Softmax, CausalRowsSeeNoLaterColumnWhateverItHolds) {
+  using T = TypeParam;
+  for (const std::size_t cols : Sizes{1, 2, 7, 17, 65}) {
+    const std::size_t rows = 2 * cols + 1;
+    auto x = oracle::random_values<T>(rows * cols, cols);
+    const auto g = oracle::hostile_values<T>(rows * cols, cols, true);
+    std::vector<T> want, want_grad;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const std::size_t seen = i % cols + 1;
+      const Row<T> row(std::span<const T>(x).subspan(i * cols, seen));
+      std::vector<T> p(cols);
+      for (std::size_t j = 0; j < seen; ++j) p[j] = row.e[j] / row.s;
+      const auto grad = softmax_grad_row<T>(std::span(g).subspan(i * cols, cols), p, seen);
+      want.insert(want.end(), p.begin(), p.end());
+      want_grad.insert(want_grad.end(), grad.begin(), grad.end());
+      for (std::size_t j = seen; j < cols; ++j) {
+        x[i * cols + j] = std::numeric_limits<T>::quiet_NaN();
+      }
+    }
+    for_each_simd([&] {
+      std::vector<T> out(x.size(), T{7}), grad(x.size(), T{7});
+      causal_softmax<T>(x, rows, cols, out);
+      causal_softmax_grad<T>(g, out, rows, cols, grad);
+      EXPECT_SAME_BITS(out, want) << cols;
+      EXPECT_SAME_BITS(grad, want_grad) << cols;
+    });
+  }
+}
+
 TYPED_TEST(Softmax, LogSoftmaxSubtractsTheLogOfTheSum) {
   using T = TypeParam;
   for (const auto& q : problems<T>()) {
@@ -169,7 +227,7 @@ TYPED_TEST(Softmax, ThreadsDoNotChangeABit) {
   std::vector<T> one(q.x.size());
   set_threads(1);
   softmax<T>(q.x, q.rows, q.cols, one);
-  for (const std::size_t used : Sizes{2, 3}) {
+  for (const std::size_t used : Sizes{2, 3, 7}) {
     set_threads(used);
     std::vector<T> out(q.x.size());
     softmax<T>(q.x, q.rows, q.cols, out);

@@ -8,6 +8,7 @@
 
 #include "autograd/ops.h"
 #include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/fast.h"
 #include "tensor/kernels/math.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/kernels/reduce.h"
@@ -77,6 +78,41 @@ struct Unary {
 };
 
 template <class T>
+constexpr Unary<T> kFunctions[] = {{"sigmoid", kernels::sigmoid}, {"erf", kernels::erf},
+                                   {"gelu", kernels::gelu},       {"sin", kernels::sin},
+                                   {"cos", kernels::cos},         {"rsqrt", kernels::rsqrt}};
+
+constexpr Unary<float> kFastFunctions[] = {{"exp_fast", kernels::exp_fast},
+                                           {"log_fast", kernels::log_fast},
+                                           {"tanh_fast", kernels::tanh_fast},
+                                           {"sigmoid_fast", kernels::sigmoid_fast},
+                                           {"erf_fast", kernels::erf_fast},
+                                           {"gelu_fast", kernels::gelu_fast},
+                                           {"gelu_tanh_fast", kernels::gelu_tanh_fast},
+                                           {"sin_fast", kernels::sin_fast},
+                                           {"cos_fast", kernels::cos_fast},
+                                           {"rsqrt_fast", kernels::rsqrt_fast}};
+
+template <class T>
+void add_functions(Results& results, std::string_view kind, const Tensor& x,
+                   std::span<const Unary<T>> functions) {
+  for (const auto& [name, kernel] : functions) {
+    results.add(fmt::format("{} {}", kind, name), filled<T>({kElements}, [&](std::span<T> out) {
+                  kernel(x.template values<T>(), out);
+                }));
+  }
+}
+
+// Narrowed and widened again.
+void add_halves(Results& results, std::string_view kind, const Tensor& x) {
+  for (const Dtype half : {Dtype::kBf16, Dtype::kF16}) {
+    const Tensor narrow = x.to(half);
+    results.add(fmt::format("{} {}", kind, dtype_name(half)), narrow);
+    results.add(fmt::format("{} {} and back", kind, dtype_name(half)), narrow.to(x.dtype()));
+  }
+}
+
+template <class T>
 void elementwise(Results& results, const Rng& rng) {
   const Tensor tame = rng.stream("tame").normal({kElements}, dtype_of<T>());
   const Tensor wild = any_bits<T>(rng.stream("wild"), kElements);
@@ -98,14 +134,11 @@ void elementwise(Results& results, const Rng& rng) {
                    [](Operands in) { return mul(in[0], in[1]); });
     results.add_op(fmt::format("{} scale", kind), {x},
                    [](Operands in) { return scale(in[0], 0.1); });
-    constexpr Unary<T> kFunctions[] = {{"sigmoid", kernels::sigmoid}, {"erf", kernels::erf},
-                                       {"gelu", kernels::gelu},       {"sin", kernels::sin},
-                                       {"cos", kernels::cos},         {"rsqrt", kernels::rsqrt}};
-    for (const auto& [name, kernel] : kFunctions) {
-      results.add(fmt::format("{} {}", kind, name), filled<T>({kElements}, [&](std::span<T> out) {
-                    kernel(x.template values<T>(), out);
-                  }));
+    add_functions<T>(results, kind, x, kFunctions<T>);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      add_functions<T>(results, kind, x, kFastFunctions);
     }
+    add_halves(results, kind, x);
   }
   const std::span<const T> a = tame.values<T>(), b = wild.values<T>();
   const auto binary = [&](const char* name, auto kernel, std::span<const T> u,

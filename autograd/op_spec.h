@@ -71,5 +71,7 @@ void require_same_shape(std::string_view op, std::span<const Tensor> operands);
 // A random extent from 1 to 7, and a random matrix shape, for samples.
 std::size_t random_extent(const Rng& rng, std::size_t draw);
 Shape random_shape(const Rng& rng);
+// The same with one to three axes, for ops along the last one.
+Shape random_rows_shape(const Rng& rng);
 
 }  // namespace palinode

@@ -56,4 +56,10 @@ std::size_t random_extent(const Rng& rng, std::size_t draw) {
 
 Shape random_shape(const Rng& rng) { return {random_extent(rng, 0), random_extent(rng, 1)}; }
 
+Shape random_rows_shape(const Rng& rng) {
+  const std::array extents{random_extent(rng, 0), random_extent(rng, 1), random_extent(rng, 2)};
+  const auto rank = static_cast<std::size_t>(1 + rng.stream("rank").below(0, 3));
+  return Shape(std::span<const std::size_t>(extents).last(rank));
+}
+
 }  // namespace palinode

@@ -17,12 +17,22 @@ Var reshape(Var x, const Shape& shape);   // any shape of as many elements
 Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
 Var relu(Var x);
 Var tanh(Var x);
-Var gelu_tanh(Var x);
+Var sigmoid(Var x);
+Var gelu(Var x);       // x Phi(x)
+Var gelu_tanh(Var x);  // the tanh form of the same
 Var exp(Var x);
 Var log(Var x);
+Var sin(Var x);
+Var cos(Var x);
+Var erf(Var x);
+Var rsqrt(Var x);        // 1 / sqrt(x)
 Var sum(Var x);          // any shape -> []
 Var mean(Var x);         // any shape, not empty -> []
+Var softmax(Var x);      // along the last axis
 Var log_softmax(Var x);  // along the last axis
+// Along the last axis: x [..., n], gamma and beta [n] -> [..., n].
+Var layer_norm(Var x, Var gamma, Var beta, double eps = 1e-5);
+Var rms_norm(Var x, Var gamma, double eps = 1e-5);
 // Mean over rows of weights[i] * -log softmax(logits)[i, labels[i]].
 //   logits [rows, classes], labels i32 [rows], weights [rows] or none (all one) -> []
 Var cross_entropy(Var logits, const Tensor& labels, const Tensor& weights = {});

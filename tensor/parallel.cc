@@ -35,11 +35,32 @@ class InsideParallel {
   bool before_;
 };
 
-// Workers that sleep until a round of work begins. In a round, part(p) is called once for each p in
+// Tells the processor that this thread only waits.
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits for done() a while without sleeping: some tens of microseconds, which is what it costs to
+// wake a thread. False if it did not come true.
+template <class Done>
+bool spin_until(bool may_spin, const Done& done) {
+  constexpr int kSpins = 2000;
+  for (int i = 0; may_spin && i < kSpins; ++i) {
+    if (done()) return true;
+    pause();
+  }
+  return done();
+}
+
+// Workers that wait until a round of work begins. In a round, part(p) is called once for each p in
 // [0, parts); part 0 belongs to the caller and part p to worker p - 1.
 class Pool {
  public:
-  explicit Pool(std::size_t threads) {
+  explicit Pool(std::size_t threads) : may_spin_(threads <= std::thread::hardware_concurrency()) {
     try {
       for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
     } catch (const std::system_error& error) {
@@ -60,28 +81,35 @@ class Pool {
   bool try_run(std::size_t parts, const std::function<void(std::size_t)>& part) {
     const std::unique_lock round(round_mutex_, std::try_to_lock);
     if (!round.owns_lock()) return false;
-    {
-      const std::lock_guard lock(mutex_);
-      part_ = &part;
-      parts_ = parts;
-      running_ = parts - 1;
-      ++round_;
-    }
-    begin_.notify_all();
+    part_ = &part;
+    running_.store(parts - 1, std::memory_order_relaxed);
+    announce((round_number(round_.load(std::memory_order_relaxed)) + 1) * kPartsLimit + parts);
     part(0);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return running_ == 0; });
-    part_ = nullptr;
+    const auto done = [this] { return running_.load(std::memory_order_acquire) == 0; };
+    if (!spin_until(may_spin_, done)) {
+      std::unique_lock lock(mutex_);
+      done_.wait(lock, done);
+    }
     return true;
   }
 
  private:
-  void stop() {
+  // A round is one number, so that a worker without a part in it need not look at anything else:
+  // its count, and how many parts it has. No parts means that the pool closes.
+  static constexpr std::uint64_t kPartsLimit = 2 * kMaxThreads;
+  static std::uint64_t round_number(std::uint64_t round) { return round / kPartsLimit; }
+
+  // Under the mutex, so that no worker falls asleep between its last look and the call.
+  void announce(std::uint64_t round) {
     {
       const std::lock_guard lock(mutex_);
-      stopping_ = true;
+      round_.store(round, std::memory_order_release);
     }
     begin_.notify_all();
+  }
+
+  void stop() {
+    announce((round_number(round_.load()) + 1) * kPartsLimit);
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
   }
@@ -91,30 +119,33 @@ class Pool {
     std::fesetenv(FE_DFL_ENV);
     inside_parallel = true;
     std::uint64_t seen = 0;
-    std::unique_lock lock(mutex_);
     while (true) {
-      begin_.wait(lock, [&] { return stopping_ || round_ != seen; });
-      if (stopping_) return;
-      seen = round_;
-      if (index >= parts_) continue;
-      const std::function<void(std::size_t)>& part = *part_;
-      lock.unlock();
-      part(index);
-      lock.lock();
-      if (--running_ == 0) done_.notify_one();
+      const auto begun = [&] { return round_.load(std::memory_order_acquire) != seen; };
+      if (!spin_until(may_spin_, begun)) {
+        std::unique_lock lock(mutex_);
+        begin_.wait(lock, begun);
+      }
+      seen = round_.load(std::memory_order_acquire);
+      const std::uint64_t parts = seen % kPartsLimit;
+      if (parts == 0) return;
+      if (index >= parts) continue;
+      (*part_)(index);
+      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        const std::lock_guard lock(mutex_);
+        done_.notify_one();
+      }
     }
   }
 
+  const bool may_spin_;  // not where threads outnumber cores
   std::vector<std::thread> workers_;
   std::mutex round_mutex_;
   std::mutex mutex_;
   std::condition_variable begin_;
   std::condition_variable done_;
   const std::function<void(std::size_t)>* part_ = nullptr;
-  std::size_t parts_ = 0;
-  std::size_t running_ = 0;
-  std::uint64_t round_ = 0;
-  bool stopping_ = false;
+  std::atomic<std::size_t> running_ = 0;
+  std::atomic<std::uint64_t> round_ = 0;
 };
 
 std::unique_ptr<Pool>& pool() {

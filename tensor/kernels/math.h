@@ -50,7 +50,7 @@ void cos(std::span<const float> x, std::span<float> out);
 void cos(std::span<const double> x, std::span<double> out);
 
 // 1 / sqrt(x): +inf at +0, -inf at -0 (IEEE 754-2019, section 9.2), NaN below. f32: correctly
-// rounded. f64: error below 1 ULP.
+// rounded. f64: error below 1.5 ULP.
 void rsqrt(std::span<const float> x, std::span<float> out);
 void rsqrt(std::span<const double> x, std::span<double> out);
 

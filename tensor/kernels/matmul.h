@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace palinode::kernels {
@@ -17,11 +18,22 @@ struct MatrixView {
   std::size_t col_stride = 0;
 };
 
-// c = a b (+ bias in every row), for T float or double: a [m, k], b [k, n], bias [n] or empty for
-// none, c [m, n] row-major and disjoint from the rest. Any extent may be 0; with k = 0 the product
-// is +0. Threads share out rows or columns of c.
+// What is done to every output after the bias, while it is still in the cache: the functions of
+// elementwise.h and math.h, with their bits.
+enum class Activation : std::uint8_t { kNone, kRelu, kTanh };
+
+// c = activation(a b (+ bias in every row)), for T float or double: a [m, k], b [k, n], bias [n] or
+// empty for none, c [m, n] row-major and disjoint from the rest. Any extent may be 0; with k = 0
+// the product is +0. Threads share out rows or columns of c.
 template <class T>
-void matmul(const MatrixView<T>& a, const MatrixView<T>& b, std::span<const T> bias,
-            std::span<T> c);
+void matmul(const MatrixView<T>& a, const MatrixView<T>& b, std::span<const T> bias, std::span<T> c,
+            Activation activation = Activation::kNone);
+
+// `count` products at once: c[x] = a[x] b[x] for x in [0, count), where a[x] is the view `a` moved
+// on by x * a_step values of its data, b[x] likewise, and c [count, m, n] is row-major. A step of 0
+// means one matrix for all. Threads share out products, or the parts of one if there are few.
+template <class T>
+void batched_matmul(std::size_t count, const MatrixView<T>& a, std::size_t a_step,
+                    const MatrixView<T>& b, std::size_t b_step, std::span<T> c);
 
 }  // namespace palinode::kernels

@@ -21,10 +21,10 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // 2 sqrt(2/pi) and 0.044715 times that, each in two parts.
-inline constexpr double kGeluLinearHigh = 0x1.988453p+0;
-inline constexpr double kGeluLinearLow = 0x1.ea1b284687e5ap-27;
-inline constexpr double kGeluCubicHigh = 0x1.2444f28p-4;
-inline constexpr double kGeluCubicLow = 0x1.26c5a57a4def1p-31;
+inline constexpr double kGeluLinearHigh = 0x1.9884533d43651p+0;
+inline constexpr double kGeluLinearLow = -0x1.cbc0d30ebfd15p-54;
+inline constexpr double kGeluCubicHigh = 0x1.2444f2a4d8b4bp-4;
+inline constexpr double kGeluCubicLow = -0x1.6c843a29d1c70p-61;
 
 // sigmoid(a), or sigmoid(-a) where `negative`, for 0 <= a <= 800.
 template <class D, class V, class M>
@@ -62,8 +62,8 @@ struct GeluTanhFunction : FromScaled<GeluTanhFunction> {
     const TwoPart<V> a{hn::IfThenElse(size > most, most, size), zero};
     const TwoPart<V> cubic{hn::Set(d, kGeluCubicHigh), hn::Set(d, kGeluCubicLow)};
     const auto term = Product(d, Product(d, a, a), cubic);
-    auto slope = TwoSum(hn::Set(d, kGeluLinearHigh), term.hi);
-    slope.lo = slope.lo + (term.lo + hn::Set(d, kGeluLinearLow));
+    const auto sum = TwoSum(hn::Set(d, kGeluLinearHigh), term.hi);
+    const auto slope = FastTwoSum(sum.hi, sum.lo + (term.lo + hn::Set(d, kGeluLinearLow)));
     const auto s = Logistic(d, Product(d, a, slope), x < zero);
     const auto y = Product(d, a, s.y);
     const auto identity = x > hn::Set(d, 20.0);

@@ -10,6 +10,7 @@
 
 #include "tensor/float16.h"
 #include "tensor/kernels/change.h"
+#include "tensor/kernels/matmul.h"
 #include "tensor/kernels/update.h"
 
 namespace palinode::kernels {
@@ -104,8 +105,8 @@ struct ChangeTable {
   Change (*f16)(const Float16* before, const Float16* after, std::size_t n);
 };
 
-// c [m, n] = a [m, k] b [k, n] (+ bias [n] unless null). Element (i, j) of a is a[i * a_row + j *
-// a_col].
+// c [m, n] = activation(a [m, k] b [k, n] (+ bias [n] unless null)). Element (i, j) of a is a[i *
+// a_row + j * a_col].
 template <class T>
 struct MatMulProblem {
   const T* a;
@@ -114,6 +115,7 @@ struct MatMulProblem {
   T* c;
   std::size_t m, n, k;
   std::size_t a_row, a_col, b_row, b_col, c_row;
+  Activation activation;
 };
 
 template <class T>
@@ -121,7 +123,10 @@ struct MatMulTable {
   // `scratch` holds scratch_size(problem) values, 64-byte aligned.
   void (*run)(const MatMulProblem<T>& problem, T* scratch);
   std::size_t (*scratch_size)(const MatMulProblem<T>& problem);
-  std::size_t tile_rows, tile_cols;
+  // Rows x cols values in place, rows `row` apart.
+  void (*activate)(Activation activation, T* c, std::size_t rows, std::size_t cols,
+                   std::size_t row);
+  std::size_t tile_cols;
 };
 
 }  // namespace palinode::kernels

@@ -28,21 +28,36 @@ struct Whole {
   }
 };
 
+// Whether the target's masked loads and stores leave the memory of masked lanes alone.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+inline constexpr bool kMasksMemory = true;
+#else
+inline constexpr bool kMasksMemory = false;
+#endif
+
 // Access to the first `count` lanes: the others are loaded as +0 and never stored.
 struct Part {
   std::size_t count;
 
   template <class D, class T = hn::TFromD<D>>
   HWY_INLINE hn::Vec<D> load(D d, const T* p) const {
-    HWY_ALIGN T lanes[hn::MaxLanes(D())] = {};
-    std::memcpy(lanes, p, count * sizeof(T));
-    return hn::Load(d, lanes);
+    if constexpr (kMasksMemory && sizeof(T) >= 4) {
+      return hn::MaskedLoad(hn::FirstN(d, count), d, p);
+    } else {
+      HWY_ALIGN T lanes[hn::MaxLanes(D())] = {};
+      std::memcpy(lanes, p, count * sizeof(T));
+      return hn::Load(d, lanes);
+    }
   }
   template <class D, class T = hn::TFromD<D>>
   HWY_INLINE void store(D d, hn::Vec<D> v, T* p) const {
-    HWY_ALIGN T lanes[hn::MaxLanes(D())];
-    hn::Store(v, d, lanes);
-    std::memcpy(p, lanes, count * sizeof(T));
+    if constexpr (kMasksMemory && sizeof(T) >= 4) {
+      hn::BlendedStore(v, hn::FirstN(d, count), d, p);
+    } else {
+      HWY_ALIGN T lanes[hn::MaxLanes(D())];
+      hn::Store(v, d, lanes);
+      std::memcpy(p, lanes, count * sizeof(T));
+    }
   }
 };
 

@@ -66,6 +66,30 @@ Values log_softmax_of(const Sample& s) {
   return y;
 }
 
+Values softmax_of(const Sample& s) {
+  Values y = log_softmax_of(s);
+  for (double& value : y) value = std::exp(value);
+  return y;
+}
+
+// h * gamma (+ beta), h = (x - mean) / sqrt(mean of (x - mean)^2 + eps), where RMS norm's mean is
+// 0.
+Values norm_of(const Sample& s, bool centred) {
+  Values y = input(s, 0);
+  const std::size_t n = s.inputs[0].shape().last();
+  const auto count = static_cast<double>(n);
+  for (std::size_t i = 0; i < y.size(); i += n) {
+    double mean = 0, variance = 0;
+    for (std::size_t j = 0; centred && j < n; ++j) mean += y[i + j] / count;
+    for (std::size_t j = 0; j < n; ++j) variance += (y[i + j] - mean) * (y[i + j] - mean) / count;
+    for (std::size_t j = 0; j < n; ++j) {
+      y[i + j] = (y[i + j] - mean) / std::sqrt(variance + s.attrs.eps) * input(s, 1)[j];
+      if (centred) y[i + j] += input(s, 2)[j];
+    }
+  }
+  return y;
+}
+
 Values cross_entropy_of(const Sample& s) {
   const Values l = log_softmax_of(s);
   const std::size_t rows = s.inputs[0].shape()[0], n = s.inputs[0].shape()[1];
@@ -78,7 +102,7 @@ Values cross_entropy_of(const Sample& s) {
   return {total / static_cast<double>(rows)};
 }
 
-double gelu(double x) {
+double gelu_tanh_of(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
@@ -104,9 +128,20 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
       {"linear", [](const Sample& s) { return product(s, true); }},
       {"relu", [](const Sample& s) { return each(s, [](double x) { return std::max(x, 0.0); }); }},
       {"tanh", [](const Sample& s) { return each(s, [](double x) { return std::tanh(x); }); }},
-      {"gelu_tanh", [](const Sample& s) { return each(s, gelu); }},
+      {"sigmoid",
+       [](const Sample& s) { return each(s, [](double x) { return 1 / (1 + std::exp(-x)); }); }},
+      {"gelu",
+       [](const Sample& s) {
+         return each(s, [](double x) { return x / 2 * std::erfc(-x / std::sqrt(2.0)); });
+       }},
+      {"gelu_tanh", [](const Sample& s) { return each(s, gelu_tanh_of); }},
       {"exp", [](const Sample& s) { return each(s, [](double x) { return std::exp(x); }); }},
       {"log", [](const Sample& s) { return each(s, [](double x) { return std::log(x); }); }},
+      {"sin", [](const Sample& s) { return each(s, [](double x) { return std::sin(x); }); }},
+      {"cos", [](const Sample& s) { return each(s, [](double x) { return std::cos(x); }); }},
+      {"erf", [](const Sample& s) { return each(s, [](double x) { return std::erf(x); }); }},
+      {"rsqrt",
+       [](const Sample& s) { return each(s, [](double x) { return std::pow(x, -0.5); }); }},
       {"sum",
        [](const Sample& s) {
          const Values x = input(s, 0);
@@ -117,7 +152,10 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
          const Values x = input(s, 0);
          return Values{std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size())};
        }},
+      {"softmax", softmax_of},
       {"log_softmax", log_softmax_of},
+      {"layer_norm", [](const Sample& s) { return norm_of(s, true); }},
+      {"rms_norm", [](const Sample& s) { return norm_of(s, false); }},
       {"cross_entropy", cross_entropy_of}};
   return kAll;
 }
@@ -163,6 +201,14 @@ TEST(OpErrors, NameTheOpAndBothShapes) {
   EXPECT_MESSAGE(mean(constant(tape, {0})), ShapeError, "mean: the mean of nothing: f32 [0]");
   EXPECT_MESSAGE(linear(constant(tape, {2, 3}), constant(tape, {3, 4}), constant(tape, {5})),
                  ShapeError, "linear: sizes differ: f32 [2, 3], f32 [3, 4], f32 [5]");
+  EXPECT_MESSAGE(softmax(constant(tape, {2, 0})), ShapeError,
+                 "softmax: the last axis is empty: f32 [2, 0]");
+  EXPECT_MESSAGE(layer_norm(constant(tape, {2, 3}), constant(tape, {3}), constant(tape, {2})),
+                 ShapeError,
+                 "layer_norm: needs x [..., n], gamma [n], beta [n], n not 0: f32 [2, 3], f32 [3], "
+                 "f32 [2]");
+  EXPECT_MESSAGE(rms_norm(constant(tape, {}), constant(tape, {1})), ShapeError,
+                 "rms_norm: needs x [..., n] and gamma [n], n not 0: f32 [], f32 [1]");
 }
 
 TEST(OpErrors, NameTheTypes) {

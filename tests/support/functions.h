@@ -18,6 +18,8 @@ struct Function {
   double (*near)(double);
   std::uint64_t ulps;
   void (*exact)(mpfr_ptr y, mpfr_srcptr x);
+  // The f64 algorithm, written a second time.
+  double (*scalar)(double);
 };
 
 std::span<const Function> functions();

@@ -1,8 +1,8 @@
 // The arithmetic of docs/arithmetic.md once more, one value at a time, written from that page
 // alone.
 //
-// Nothing here knows of vectors, tiles or threads. f32 transcendental functions come from MPFR; f64
-// ones are the kernels' own over arrays, which have their own tests.
+// Nothing here knows of vectors, tiles or threads. f32 transcendental functions come from MPFR, f64
+// ones from scalar_math.h.
 #pragma once
 
 #include <mpfr.h>
@@ -17,7 +17,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "tensor/kernels/math.h"
+#include "tests/support/scalar_math.h"
 
 namespace palinode::oracle {
 
@@ -116,18 +116,13 @@ inline float exact(int (*function)(mpfr_ptr, mpfr_srcptr, mpfr_rnd_t), float x) 
 // Section 4.
 inline float exp(float x) { return exact(mpfr_exp, x); }
 inline float log(float x) { return exact(mpfr_log, x); }
-inline double exp(double x) {
-  kernels::exp(std::span<const double>(&x, 1), std::span<double>(&x, 1));
-  return x;
-}
-inline double log(double x) {
-  kernels::log(std::span<const double>(&x, 1), std::span<double>(&x, 1));
-  return x;
-}
-inline double tanh(double x) {
-  kernels::tanh(std::span<const double>(&x, 1), std::span<double>(&x, 1));
-  return x;
-}
+inline float sin(float x) { return exact(mpfr_sin, x); }
+inline float cos(float x) { return exact(mpfr_cos, x); }
+inline double exp(double x) { return scalar::exp(x); }
+inline double log(double x) { return scalar::log(x); }
+inline double tanh(double x) { return scalar::tanh(x); }
+inline double sin(double x) { return scalar::sin(x); }
+inline double cos(double x) { return scalar::cos(x); }
 
 // n values from a fixed sequence in [-2, 2).
 template <class T>

@@ -2,14 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <vector>
 
 #include "tensor/parallel.h"
 #include "tests/support/bits.h"
+#include "tests/support/exact.h"
 #include "tests/support/oracle.h"
+#include "tests/support/scalar_math.h"
 
 namespace palinode::kernels {
 namespace {
@@ -18,17 +22,27 @@ using Sizes = std::initializer_list<std::size_t>;
 
 constexpr std::size_t kSizes[] = {0, 1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 1009};
 
-double gelu_t(double x) {
-  const double c0 = 0x1.9884533d43651p-1;
-  const double c1 = 0.044715;
-  return oracle::tanh(c0 * (x + c1 * ((x * x) * x)));
+// g times an f64 slope that is rounded once to T.
+template <class T>
+auto times_slope(double (*slope)(double)) {
+  return [slope](T x, T g) { return g * static_cast<T>(slope(static_cast<double>(x))); };
 }
 
-double gelu_slope(double x) {
-  const double c0 = 0x1.9884533d43651p-1;
-  const double c2 = 0.134145;
-  const double t = gelu_t(x);
-  return 0.5 * (1 + t) + (0.5 * x) * (((1 - t) * (1 + t)) * (c0 * (1 + c2 * (x * x))));
+// The largest distance in f32 ulps between slope and exact over [low, high].
+double worst_slope_error(void (*grad)(std::span<const float>, std::span<const float>,
+                                      std::span<float>),
+                         void (*exact)(mpfr_ptr, mpfr_srcptr), float low, float high) {
+  double worst = 0;
+  for (int i = 0; i <= 1500; ++i) {
+    const float x = low + (high - low) * static_cast<float>(i) / 1500;
+    const float one = 1;
+    float y;
+    grad({&x, 1}, {&one, 1}, {&y, 1});
+    Exact value(static_cast<double>(x));
+    exact(value.get(), value.get());
+    worst = std::max(worst, ulp_error(static_cast<double>(y), value.get()) * 0x1p-29);
+  }
+  return worst;
 }
 
 template <class T>
@@ -95,16 +109,47 @@ TYPED_TEST(Elementwise, TanhGradIsFactored) {
   this->check(tanh_grad<TypeParam>, [](auto g, auto y) { return g * ((1 - y) * (1 + y)); });
 }
 
-TYPED_TEST(Elementwise, GeluIsEvaluatedInF64) {
-  using T = TypeParam;
-  this->check([](auto x, auto, auto out) { gelu_tanh<T>(x, out); },
-              [](double x, T) { return static_cast<T>((0.5 * x) * (1 + gelu_t(x))); });
+TYPED_TEST(Elementwise, SigmoidGradMultipliesLast) {
+  this->check(sigmoid_grad<TypeParam>, [](auto g, auto y) { return g * (y * (1 - y)); });
 }
 
-TYPED_TEST(Elementwise, GeluGradMultipliesAfterRounding) {
+TYPED_TEST(Elementwise, RsqrtGradIsThatOfItsResult) {
   using T = TypeParam;
-  this->check(gelu_tanh_grad<T>,
-              [](T x, T g) { return g * static_cast<T>(gelu_slope(static_cast<double>(x))); });
+  this->check(rsqrt_grad<T>, [](T g, T y) { return (T{-0.5} * g) * ((y * y) * y); });
+}
+
+TYPED_TEST(Elementwise, SlopesAreRoundedOnceBeforeTheyMultiply) {
+  using T = TypeParam;
+  this->check(gelu_grad<T>, times_slope<T>(scalar::gelu_slope));
+  this->check(gelu_tanh_grad<T>, times_slope<T>(scalar::gelu_tanh_slope));
+  this->check(erf_grad<T>, times_slope<T>(scalar::erf_slope));
+}
+
+TYPED_TEST(Elementwise, GradsOfSinAndCosAreEachOther) {
+  using T = TypeParam;
+  this->check(sin_grad<T>, [](T x, T g) { return g * oracle::cos(x); });
+  this->check(cos_grad<T>, [](T x, T g) { return -(g * oracle::sin(x)); });
+}
+
+TEST(ElementwiseSlopes, AreCorrectlyRoundedOrNearlySoWhereTheyAreSmall) {
+  EXPECT_LT(worst_slope_error(gelu_grad, exact::gelu_slope, -12, -1), 0.501);
+  EXPECT_LT(worst_slope_error(gelu_grad, exact::gelu_slope, -0.5, 5), 0.501);
+  EXPECT_LT(worst_slope_error(gelu_tanh_grad, exact::gelu_tanh_slope, -9, -1), 0.501);
+  EXPECT_LT(worst_slope_error(gelu_tanh_grad, exact::gelu_tanh_slope, -0.5, 5), 0.501);
+  EXPECT_LT(worst_slope_error(erf_grad, exact::erf_slope, -9, 9), 0.501);
+}
+
+TEST(ElementwiseSlopes, ReachTheirLimits) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> x = {kInfinity, -kInfinity, 3e38f, -3e38f};
+  const std::vector<float> g(4, 1.0f);
+  std::vector<float> out(4);
+  for (const auto grad : {gelu_grad<float>, gelu_tanh_grad<float>}) {
+    grad(x, g, out);
+    EXPECT_EQ(out, (std::vector<float>{1, 0, 1, 0}));
+  }
+  erf_grad<float>(x, g, out);
+  EXPECT_EQ(out, (std::vector<float>(4, 0)));
 }
 
 TYPED_TEST(Elementwise, TheOutputMayBeAnInput) {

@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "tensor/kernels/elementwise.h"
+#include "tensor/kernels/math.h"
 #include "tensor/parallel.h"
 #include "tests/support/bits.h"
 #include "tests/support/oracle.h"
@@ -138,17 +140,79 @@ TYPED_TEST(MatMul, ARowDoesNotDependOnTheBatch) {
   }
 }
 
+TYPED_TEST(MatMul, AnActivationInTheStoreHasTheBitsOfOneAfterwards) {
+  using T = TypeParam;
+  for (const std::size_t m : Sizes{1, 4, 5, 13, 30}) {
+    for (const std::size_t k : Sizes{0, 7, 300}) {
+      const std::size_t n = 37;
+      const auto a = oracle::random_values<T>(m * k, m);
+      const auto b = oracle::random_values<T>(k * n, k);
+      const auto bias = oracle::random_values<T>(n, 3);
+      for_each_simd([&] {
+        std::vector<T> plain(m * n);
+        matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, plain);
+        std::vector<T> want(m * n);
+        std::vector<T> got(m * n);
+        relu<T>(plain, want);
+        matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, got, Activation::kRelu);
+        EXPECT_SAME_BITS(std::span<const T>(got), std::span<const T>(want));
+        tanh(plain, want);
+        matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, bias, got, Activation::kTanh);
+        EXPECT_SAME_BITS(std::span<const T>(got), std::span<const T>(want));
+      });
+    }
+  }
+}
+
+TYPED_TEST(MatMul, ABatchHasTheBitsOfItsProducts) {
+  using T = TypeParam;
+  const std::size_t before = threads();
+  const std::size_t shapes[][4] = {
+      {1, 3, 5, 7}, {3, 40, 33, 300}, {5, 64, 64, 70}, {2, 6, 0, 3}, {4, 3, 5, 0}};
+  for (const auto& [count, m, n, k] : shapes) {
+    const auto a = oracle::hostile_values<T>(count * m * k, m);
+    const auto b = oracle::random_values<T>(count * k * n, k);
+    const MatrixView<T> turned = {b, k, n, 1, k};  // each b[x] is stored [n, k]
+    std::vector<T> want;
+    for (std::size_t x = 0; x < count; ++x) {
+      std::vector<T> one(m * n);
+      matmul<T>({std::span<const T>(a).subspan(x * m * k), m, k, k, 1},
+                {std::span<const T>(b).subspan(x * k * n), k, n, 1, k}, {}, one);
+      want.insert(want.end(), one.begin(), one.end());
+    }
+    for (const std::size_t used : Sizes{1, 2, 3, 7}) {
+      set_threads(used);
+      std::vector<T> c(count * m * n);
+      batched_matmul<T>(count, {a, m, k, k, 1}, m * k, turned, k * n, c);
+      EXPECT_SAME_BITS(std::span<const T>(c), std::span<const T>(want));
+    }
+  }
+  set_threads(before);
+}
+
+TYPED_TEST(MatMul, AStepOfZeroSharesOneMatrix) {
+  using T = TypeParam;
+  const auto a = oracle::random_values<T>(3 * 4 * 5, 1);
+  const auto b = oracle::random_values<T>(5 * 6, 2);
+  std::vector<T> want(3 * 4 * 6);
+  std::vector<T> got(3 * 4 * 6);
+  matmul<T>({a, 12, 5, 5, 1}, {b, 5, 6, 6, 1}, {}, want);
+  batched_matmul<T>(3, {a, 4, 5, 5, 1}, 20, {b, 5, 6, 6, 1}, 0, got);
+  EXPECT_SAME_BITS(std::span<const T>(got), std::span<const T>(want));
+}
+
 TYPED_TEST(MatMul, ThreadsDoNotChangeABit) {
   using T = TypeParam;
   const std::size_t before = threads();
-  const std::size_t shapes[][3] = {{301, 130, 300}, {61, 1400, 257}, {5, 3001, 513}};
+  const std::size_t shapes[][3] = {
+      {301, 130, 300}, {61, 1400, 257}, {5, 3001, 513}, {1, 768, 768}, {64, 64, 128}};
   for (const auto& [m, n, k] : shapes) {
     const auto a = oracle::random_values<T>(m * k, 1);
     const auto b = oracle::random_values<T>(k * n, 2);
     std::vector<T> one(m * n);
     set_threads(1);
     matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, one);
-    for (const std::size_t used : Sizes{2, 3}) {
+    for (const std::size_t used : Sizes{2, 3, 7}) {
       set_threads(used);
       std::vector<T> c(m * n);
       matmul<T>({a, m, k, k, 1}, {b, k, n, n, 1}, {}, c);

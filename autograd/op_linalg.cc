@@ -7,27 +7,29 @@
 namespace palinode {
 namespace {
 
-// Matrix number `batch` of x [batch, rows, cols], or x [rows, cols] itself.
+// x [rows, cols], or the first matrix of x [batch, rows, cols].
 template <class T>
-kernels::MatrixView<T> view(const Tensor& x, std::size_t batch) {
+kernels::MatrixView<T> view(const Tensor& x) {
   const std::size_t row = x.shape().rank() - 2, col = row + 1;
-  const std::size_t offset = row == 0 ? 0 : batch * x.stride(0);
-  return {x.extent<T>().subspan(offset), x.shape()[row], x.shape()[col], x.stride(row),
-          x.stride(col)};
+  return {x.extent<T>(), x.shape()[row], x.shape()[col], x.stride(row), x.stride(col)};
+}
+
+template <class T>
+Tensor batched_product(const Tensor& a, const Tensor& b) {
+  const std::size_t count = a.shape()[0];
+  return filled<T>({count, a.shape()[1], b.shape()[2]}, [&](std::span<T> c) {
+    kernels::batched_matmul<T>(count, view<T>(a), a.stride(0), view<T>(b), b.stride(0), c);
+  });
 }
 
 }  // namespace
 
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
-  const bool batched = a.shape().rank() == 3;
-  const std::size_t batches = batched ? a.shape()[0] : 1;
-  const std::size_t m = a.shape()[batched ? 1 : 0], n = b.shape().last();
   return with_float(a.dtype(), "matmul", [&]<class T>() {
+    if (a.shape().rank() == 3) return batched_product<T>(a, b);
     const std::span<const T> offset = bias.empty() ? std::span<const T>() : bias.values<T>();
-    return filled<T>(batched ? Shape{batches, m, n} : Shape{m, n}, [&](std::span<T> c) {
-      for (std::size_t i = 0; i < batches; ++i) {
-        kernels::matmul<T>(view<T>(a, i), view<T>(b, i), offset, c.subspan(i * m * n, m * n));
-      }
+    return filled<T>({a.shape()[0], b.shape()[1]}, [&](std::span<T> c) {
+      kernels::matmul<T>(view<T>(a), view<T>(b), offset, c);
     });
   });
 }

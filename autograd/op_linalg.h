@@ -5,7 +5,7 @@
 
 namespace palinode {
 
-// a [m, k] times b [k, n], plus bias [n] unless it is empty; or a batch of such products, a
+// a [m, k] times b [k, n], plus bias [n] unless it is empty; or a batch of products without bias, a
 // [batch, m, k] times b [batch, k, n]. Transposed views are read in place. The caller has checked
 // dtypes and shapes.
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {});

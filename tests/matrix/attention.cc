@@ -14,22 +14,6 @@ namespace {
 constexpr std::size_t kSequences = 5, kLength = 19, kRows = kSequences * kLength;
 constexpr std::size_t kWidth = 23, kHead = 11, kInner = 61, kTokens = 13;
 
-Var softmax(Var x) { return exp(log_softmax(x)); }
-
-Var gelu(Var x) { return gelu_tanh(x); }
-
-Var layer_norm(Var x, Var gamma, Var beta) {
-  const auto full = [&](const Shape& shape, float value) {
-    return x.tape().constant(Tensor::full<float>(shape, value));
-  };
-  const Var averaging = full({kWidth, kWidth}, 1.0F / kWidth), ones = full({kRows, 1}, 1);
-  const Var centred = add(x, scale(matmul(x, averaging), -1));
-  const Var variance = add(matmul(mul(centred, centred), averaging), full(x.shape(), 1e-5F));
-  const Var normal = mul(centred, exp(scale(log(variance), -0.5)));
-  const Var stretched = mul(normal, matmul(ones, reshape(gamma, {1, kWidth})));
-  return add(stretched, matmul(ones, reshape(beta, {1, kWidth})));
-}
-
 // 0 where a place may look, at itself and before, and -inf elsewhere: [sequences, length, length].
 Tensor causal_mask() {
   std::vector<float> mask(kRows * kLength, -std::numeric_limits<float>::infinity());

@@ -9,9 +9,8 @@
 #include "autograd/ops.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/fast.h"
-#include "tensor/kernels/math.h"
-#include "tensor/kernels/matmul.h"
 #include "tensor/kernels/reduce.h"
+#include "tensor/kernels/softmax.h"
 #include "tensor/ledger.h"
 #include "tests/matrix/parts.h"
 
@@ -71,35 +70,27 @@ class Results {
 
 using Operands = std::span<const Var>;
 
-template <class T>
-struct Unary {
+struct Fast {
   const char* name;
-  void (*kernel)(std::span<const T> x, std::span<T> out);
+  void (*kernel)(std::span<const float> x, std::span<float> out);
 };
 
-template <class T>
-constexpr Unary<T> kFunctions[] = {{"sigmoid", kernels::sigmoid}, {"erf", kernels::erf},
-                                   {"gelu", kernels::gelu},       {"sin", kernels::sin},
-                                   {"cos", kernels::cos},         {"rsqrt", kernels::rsqrt}};
+constexpr Fast kFastFunctions[] = {{"exp_fast", kernels::exp_fast},
+                                   {"log_fast", kernels::log_fast},
+                                   {"tanh_fast", kernels::tanh_fast},
+                                   {"sigmoid_fast", kernels::sigmoid_fast},
+                                   {"erf_fast", kernels::erf_fast},
+                                   {"gelu_fast", kernels::gelu_fast},
+                                   {"gelu_tanh_fast", kernels::gelu_tanh_fast},
+                                   {"sin_fast", kernels::sin_fast},
+                                   {"cos_fast", kernels::cos_fast},
+                                   {"rsqrt_fast", kernels::rsqrt_fast}};
 
-constexpr Unary<float> kFastFunctions[] = {{"exp_fast", kernels::exp_fast},
-                                           {"log_fast", kernels::log_fast},
-                                           {"tanh_fast", kernels::tanh_fast},
-                                           {"sigmoid_fast", kernels::sigmoid_fast},
-                                           {"erf_fast", kernels::erf_fast},
-                                           {"gelu_fast", kernels::gelu_fast},
-                                           {"gelu_tanh_fast", kernels::gelu_tanh_fast},
-                                           {"sin_fast", kernels::sin_fast},
-                                           {"cos_fast", kernels::cos_fast},
-                                           {"rsqrt_fast", kernels::rsqrt_fast}};
-
-template <class T>
-void add_functions(Results& results, std::string_view kind, const Tensor& x,
-                   std::span<const Unary<T>> functions) {
-  for (const auto& [name, kernel] : functions) {
-    results.add(fmt::format("{} {}", kind, name), filled<T>({kElements}, [&](std::span<T> out) {
-                  kernel(x.template values<T>(), out);
-                }));
+void add_fast(Results& results, std::string_view kind, const Tensor& x) {
+  for (const auto& [name, kernel] : kFastFunctions) {
+    results.add(
+        fmt::format("{} {}", kind, name),
+        filled<float>(x.shape(), [&](std::span<float> out) { kernel(x.values<float>(), out); }));
   }
 }
 
@@ -126,6 +117,12 @@ void elementwise(Results& results, const Rng& rng) {
     unary("gelu_tanh", gelu_tanh);
     unary("exp", exp);
     unary("log", log);
+    unary("sigmoid", sigmoid);
+    unary("gelu", gelu);
+    unary("sin", sin);
+    unary("cos", cos);
+    unary("erf", erf);
+    unary("rsqrt", rsqrt);
     unary("sum", sum);
     unary("mean", mean);
     results.add_op(fmt::format("{} add", kind), {x, tame},
@@ -134,10 +131,7 @@ void elementwise(Results& results, const Rng& rng) {
                    [](Operands in) { return mul(in[0], in[1]); });
     results.add_op(fmt::format("{} scale", kind), {x},
                    [](Operands in) { return scale(in[0], 0.1); });
-    add_functions<T>(results, kind, x, kFunctions<T>);
-    if constexpr (sizeof(T) == sizeof(float)) {
-      add_functions<T>(results, kind, x, kFastFunctions);
-    }
+    if (x.dtype() == Dtype::kF32) add_fast(results, kind, x);
     add_halves(results, kind, x);
   }
   const std::span<const T> a = tame.values<T>(), b = wild.values<T>();
@@ -154,15 +148,34 @@ template <class T>
 void rows(Results& results, const Rng& rng) {
   for (const std::size_t cols : {1U, 7U, 64U, 65U, 997U}) {
     const std::size_t count = kElements / cols;
-    for (const double size : {1.0, 60.0}) {
-      const Tensor x = rng.stream("x").normal({count, cols}, dtype_of<T>());
-      results.add_op(fmt::format("log_softmax {} {}", cols, size), {x},
-                     [&](Operands in) { return log_softmax(scale(in[0], size)); });
-    }
     const Tensor x = rng.stream("x").normal({count, cols}, dtype_of<T>());
-    results.add(fmt::format("column_sums {}", cols), filled<T>({cols}, [&](std::span<T> out) {
-                  kernels::column_sums<T>(x.values<T>(), count, cols, out);
+    const Tensor gamma = rng.stream("gamma").normal({cols}, dtype_of<T>());
+    const auto name = [&](const char* op) { return fmt::format("{} {}", op, cols); };
+    // Times 60, so that some exponentials vanish and some are subnormal.
+    results.add_op(name("softmax"), {x}, [](Operands in) {
+      const Var p = softmax(scale(in[0], 60));
+      return mul(p, p);
+    });
+    results.add_op(name("log_softmax"), {x},
+                   [](Operands in) { return log_softmax(scale(in[0], 60)); });
+    results.add_op(name("layer_norm"), {x, gamma, gamma},
+                   [](Operands in) { return layer_norm(in[0], in[1], in[2]); });
+    results.add_op(name("rms_norm"), {x, gamma},
+                   [](Operands in) { return rms_norm(in[0], in[1]); });
+    const std::span<const T> values = x.values<T>();
+    results.add(name("column_sums"), filled<T>({cols}, [&](std::span<T> out) {
+                  kernels::column_sums<T>(values, count, cols, out);
                 }));
+    results.add(name("row_max"), filled<T>({count}, [&](std::span<T> out) {
+                  kernels::row_max<T>(values, count, cols, out);
+                }));
+    results.add(name("row_argmax"), filled<std::int32_t>({count}, [&](std::span<std::int32_t> out) {
+                  kernels::row_argmax<T>(values, count, cols, out);
+                }));
+    results.add(name("causal_softmax"), filled<T>({count, cols}, [&](std::span<T> out) {
+                  kernels::causal_softmax<T>(values, count, cols, out);
+                }));
+    results.add(name("l2_norm"), Tensor::full<T>({}, kernels::l2_norm<T>(values)));
   }
 }
 

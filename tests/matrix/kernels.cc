@@ -17,8 +17,9 @@
 namespace palinode::matrix {
 namespace {
 
-// Work enough for seven threads in every kernel but the matrix product, and a tail for each vector.
-constexpr std::size_t kElements = 7 * 32768 + 13;
+// Work enough for seven threads where an element is cheap, and where it is a function or a row's.
+// Neither is a multiple of a vector.
+constexpr std::size_t kMany = 7 * 32768 + 13, kSome = 7 * 8192 + 13;
 
 // Random bits: every exponent, both signs, infinities and NaNs.
 template <class T>
@@ -104,40 +105,48 @@ void add_halves(Results& results, std::string_view kind, const Tensor& x) {
 }
 
 template <class T>
-void elementwise(Results& results, const Rng& rng) {
-  const Tensor tame = rng.stream("tame").normal({kElements}, dtype_of<T>());
-  const Tensor wild = any_bits<T>(rng.stream("wild"), kElements);
+void functions(Results& results, const Rng& rng) {
+  const Tensor tame = rng.stream("tame").normal({kSome}, dtype_of<T>());
+  const Tensor wild = any_bits<T>(rng.stream("wild"), kSome);
   for (const auto& [kind, x] : {std::pair("tame", tame), std::pair("wild", wild)}) {
-    const auto unary = [&](const char* name, Var (*op)(Var)) {
+    const auto add = [&](const char* name, Var (*op)(Var)) {
       results.add_op(fmt::format("{} {}", kind, name), {x},
                      [op](Operands in) { return op(in[0]); });
     };
-    unary("relu", relu);
-    unary("tanh", tanh);
-    unary("gelu_tanh", gelu_tanh);
-    unary("exp", exp);
-    unary("log", log);
-    unary("sigmoid", sigmoid);
-    unary("gelu", gelu);
-    unary("sin", sin);
-    unary("cos", cos);
-    unary("erf", erf);
-    unary("rsqrt", rsqrt);
-    unary("sum", sum);
-    unary("mean", mean);
-    results.add_op(fmt::format("{} add", kind), {x, tame},
-                   [](Operands in) { return add(in[0], in[1]); });
-    results.add_op(fmt::format("{} mul", kind), {x, tame},
-                   [](Operands in) { return mul(in[0], in[1]); });
-    results.add_op(fmt::format("{} scale", kind), {x},
-                   [](Operands in) { return scale(in[0], 0.1); });
+    add("exp", exp);
+    add("log", log);
+    add("tanh", tanh);
+    add("sigmoid", sigmoid);
+    add("erf", erf);
+    add("gelu", gelu);
+    add("gelu_tanh", gelu_tanh);
+    add("sin", sin);
+    add("cos", cos);
+    add("rsqrt", rsqrt);
+  }
+}
+
+template <class T>
+void elementwise(Results& results, const Rng& rng) {
+  const Tensor tame = rng.stream("tame").normal({kMany}, dtype_of<T>());
+  const Tensor wild = any_bits<T>(rng.stream("wild"), kMany);
+  for (const auto& [kind, x] : {std::pair("tame", tame), std::pair("wild", wild)}) {
+    const auto add = [&](const char* name, const std::function<Var(Operands)>& op) {
+      results.add_op(fmt::format("{} {}", kind, name), {x, tame}, op);
+    };
+    add("add", [](Operands in) { return palinode::add(in[0], in[1]); });
+    add("mul", [](Operands in) { return mul(in[0], in[1]); });
+    add("scale", [](Operands in) { return scale(in[0], 0.1); });
+    add("relu", [](Operands in) { return relu(in[0]); });
+    add("sum", [](Operands in) { return sum(in[0]); });
+    add("mean", [](Operands in) { return mean(in[0]); });
     if (x.dtype() == Dtype::kF32) add_fast(results, kind, x);
     add_halves(results, kind, x);
   }
   const std::span<const T> a = tame.values<T>(), b = wild.values<T>();
   const auto binary = [&](const char* name, auto kernel, std::span<const T> u,
                           std::span<const T> v) {
-    results.add(name, filled<T>({kElements}, [&](std::span<T> out) { kernel(u, v, out); }));
+    results.add(name, filled<T>({kMany}, [&](std::span<T> out) { kernel(u, v, out); }));
   };
   binary("sub", kernels::sub<T>, b, a);
   binary("div", kernels::div<T>, b, a);
@@ -147,7 +156,7 @@ void elementwise(Results& results, const Rng& rng) {
 template <class T>
 void rows(Results& results, const Rng& rng) {
   for (const std::size_t cols : {1U, 7U, 64U, 65U, 997U}) {
-    const std::size_t count = kElements / cols;
+    const std::size_t count = kSome / cols;
     const Tensor x = rng.stream("x").normal({count, cols}, dtype_of<T>());
     const Tensor gamma = rng.stream("gamma").normal({cols}, dtype_of<T>());
     const auto name = [&](const char* op) { return fmt::format("{} {}", op, cols); };
@@ -208,6 +217,7 @@ void products(Results& results, const Rng& rng) {
 Sha256Digest run_kernels() {
   Results results;
   const auto all = [&]<class T>(const Rng& rng) {
+    functions<T>(results, rng.stream("functions"));
     elementwise<T>(results, rng.stream("elementwise"));
     rows<T>(results, rng.stream("rows"));
     products<T>(results, rng.stream("products"));

@@ -76,8 +76,7 @@ class Norm {
 class Block : public nn::Model {
  public:
   explicit Block(const Store& store)
-      : store_(&store),
-        before_heads_(store, "before_heads"),
+      : before_heads_(store, "before_heads"),
         before_inner_(store, "before_inner"),
         first_(store, "head.0"),
         second_(store, "head.1"),
@@ -106,7 +105,6 @@ class Block : public nn::Model {
   }
 
  private:
-  const Store* store_;
   Tensor mask_ = causal_mask();
   Norm before_heads_, before_inner_;
   Head first_, second_;

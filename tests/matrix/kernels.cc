@@ -71,6 +71,11 @@ class Results {
 
 using Operands = std::span<const Var>;
 
+struct Named {
+  std::string_view name;
+  Tensor value;
+};
+
 struct Fast {
   const char* name;
   void (*kernel)(std::span<const float> x, std::span<float> out);
@@ -87,20 +92,22 @@ constexpr Fast kFastFunctions[] = {{"exp_fast", kernels::exp_fast},
                                    {"cos_fast", kernels::cos_fast},
                                    {"rsqrt_fast", kernels::rsqrt_fast}};
 
-void add_fast(Results& results, std::string_view kind, const Tensor& x) {
-  for (const auto& [name, kernel] : kFastFunctions) {
-    results.add(
-        fmt::format("{} {}", kind, name),
-        filled<float>(x.shape(), [&](std::span<float> out) { kernel(x.values<float>(), out); }));
+void add_fast(Results& results, const Named& x) {
+  for (const Fast& fast : kFastFunctions) {
+    results.add(fmt::format("{} {}", x.name, fast.name),
+                filled<float>(x.value.shape(), [&](std::span<float> out) {
+                  fast.kernel(x.value.values<float>(), out);
+                }));
   }
 }
 
 // Narrowed and widened again.
-void add_halves(Results& results, std::string_view kind, const Tensor& x) {
+void add_halves(Results& results, const Named& x) {
   for (const Dtype half : {Dtype::kBf16, Dtype::kF16}) {
-    const Tensor narrow = x.to(half);
-    results.add(fmt::format("{} {}", kind, dtype_name(half)), narrow);
-    results.add(fmt::format("{} {} and back", kind, dtype_name(half)), narrow.to(x.dtype()));
+    const std::string name = fmt::format("{} {}", x.name, dtype_name(half));
+    const Tensor narrow = x.value.to(half);
+    results.add(name, narrow);
+    results.add(name + " and back", narrow.to(x.value.dtype()));
   }
 }
 
@@ -108,9 +115,9 @@ template <class T>
 void functions(Results& results, const Rng& rng) {
   const Tensor tame = rng.stream("tame").normal({kSome}, dtype_of<T>());
   const Tensor wild = any_bits<T>(rng.stream("wild"), kSome);
-  for (const auto& [kind, x] : {std::pair("tame", tame), std::pair("wild", wild)}) {
+  for (const Named& x : {Named{"tame", tame}, Named{"wild", wild}}) {
     const auto add = [&](const char* name, Var (*op)(Var)) {
-      results.add_op(fmt::format("{} {}", kind, name), {x},
+      results.add_op(fmt::format("{} {}", x.name, name), {x.value},
                      [op](Operands in) { return op(in[0]); });
     };
     add("exp", exp);
@@ -130,9 +137,9 @@ template <class T>
 void elementwise(Results& results, const Rng& rng) {
   const Tensor tame = rng.stream("tame").normal({kMany}, dtype_of<T>());
   const Tensor wild = any_bits<T>(rng.stream("wild"), kMany);
-  for (const auto& [kind, x] : {std::pair("tame", tame), std::pair("wild", wild)}) {
+  for (const Named& x : {Named{"tame", tame}, Named{"wild", wild}}) {
     const auto add = [&](const char* name, const std::function<Var(Operands)>& op) {
-      results.add_op(fmt::format("{} {}", kind, name), {x, tame}, op);
+      results.add_op(fmt::format("{} {}", x.name, name), {x.value, tame}, op);
     };
     add("add", [](Operands in) { return palinode::add(in[0], in[1]); });
     add("mul", [](Operands in) { return mul(in[0], in[1]); });
@@ -140,8 +147,8 @@ void elementwise(Results& results, const Rng& rng) {
     add("relu", [](Operands in) { return relu(in[0]); });
     add("sum", [](Operands in) { return sum(in[0]); });
     add("mean", [](Operands in) { return mean(in[0]); });
-    if (x.dtype() == Dtype::kF32) add_fast(results, kind, x);
-    add_halves(results, kind, x);
+    if (dtype_of<T>() == Dtype::kF32) add_fast(results, x);
+    add_halves(results, x);
   }
   const std::span<const T> a = tame.values<T>(), b = wild.values<T>();
   const auto binary = [&](const char* name, auto kernel, std::span<const T> u,

@@ -5,8 +5,9 @@
 
 namespace palinode {
 
-// a [m, k] times b [k, n], plus bias [n] unless it is empty. Transposed views are read in place.
-// The caller has checked dtypes and shapes.
+// a [m, k] times b [k, n], plus bias [n] unless it is empty; or a batch of products without bias, a
+// [batch, m, k] times b [batch, k, n]. Transposed views are read in place. The caller has checked
+// dtypes and shapes.
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {});
 
 // Sum over the first axis: [m, n] -> [n].

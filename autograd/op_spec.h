@@ -21,6 +21,7 @@ struct Attrs {
   double eps = 1e-5;    // layer_norm, rms_norm: added to the variance, or the mean of the squares
   Tensor labels = {};   // i32 [rows]: cross_entropy
   Tensor weights = {};  // [rows] or none: cross_entropy
+  Shape shape = {};     // reshape
 };
 
 // What the backward may look at. Tensors are immutable and shared, so keeping them copies nothing.

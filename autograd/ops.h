@@ -11,7 +11,9 @@ namespace palinode {
 Var add(Var a, Var b);                    // same shape
 Var mul(Var a, Var b);                    // same shape, element by element
 Var scale(Var x, double factor);          // any shape
-Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n]
+Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n], or a batch of each
+Var transpose(Var x);                     // [..., r, c] -> [..., c, r]
+Var reshape(Var x, const Shape& shape);   // any shape of as many elements
 Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
 Var relu(Var x);
 Var tanh(Var x);

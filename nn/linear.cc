@@ -23,7 +23,10 @@ void Linear::init(Proposal& proposal, const Rng& rng, Dtype dtype) const {
 }
 
 Var Linear::operator()(Run& run, Var x) const {
-  const Var y = linear(x, run.parameter(*store_, weight_), run.parameter(*store_, bias_));
+  // One statement each: C++ does not say which argument of a call is evaluated first.
+  const Var weight = run.parameter(*store_, weight_);
+  const Var bias = run.parameter(*store_, bias_);
+  const Var y = linear(x, weight, bias);
   return run.at(name_, x, y);
 }
 

@@ -131,12 +131,14 @@ Tensor Tensor::reshape(const Shape& shape) const {
 }
 
 Tensor Tensor::transpose() const {
-  if (shape_.rank() != 2) {
-    throw ShapeError(fmt::format("transpose: needs two axes, got {}", describe()));
-  }
+  const std::size_t rank = shape_.rank();
+  if (rank < 2) throw ShapeError(fmt::format("transpose: needs two axes, got {}", describe()));
+  std::array<std::size_t, Shape::kMaxRank> extents{};
+  std::ranges::copy(shape_.extents(), extents.begin());
+  std::swap(extents[rank - 2], extents[rank - 1]);
   Tensor view = *this;
-  view.shape_ = Shape{shape_[1], shape_[0]};
-  std::swap(view.strides_[0], view.strides_[1]);
+  view.shape_ = Shape(std::span<const std::size_t>(extents.data(), rank));
+  std::swap(view.strides_[rank - 2], view.strides_[rank - 1]);
   return view;
 }
 

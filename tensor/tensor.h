@@ -50,7 +50,7 @@ class Tensor {
   double item() const;
 
   Tensor reshape(const Shape& shape) const;               // throws ShapeError on another count
-  Tensor transpose() const;                               // [r, c] as a view [c, r]
+  Tensor transpose() const;                               // [..., r, c] as a view [..., c, r]
   Tensor rows(std::size_t begin, std::size_t end) const;  // a view of rows of the first axis
   Tensor compact() const;                                 // itself if contiguous, else a copy
   Tensor copy() const;                                    // the same values in memory of its own

@@ -30,18 +30,29 @@ Values each(const Sample& sample, const std::function<double(double)>& f) {
   return y;
 }
 
+// Rows of a batch of products lie one after the other: row i of c belongs to matrix i / m of b.
 Values product(const Sample& s, bool bias) {
   const Values a = input(s, 0), b = input(s, 1);
-  const std::size_t m = s.inputs[0].shape()[0], k = s.inputs[0].shape()[1],
-                    n = s.inputs[1].shape()[1];
-  Values c(m * n);
-  for (std::size_t i = 0; i < m; ++i) {
+  const Shape& left = s.inputs[0].shape();
+  const std::size_t m = left[left.rank() - 2], k = left.last(), n = s.inputs[1].shape().last();
+  Values c(left.rows() * n);
+  for (std::size_t i = 0; i < left.rows(); ++i) {
     for (std::size_t j = 0; j < n; ++j) {
-      for (std::size_t l = 0; l < k; ++l) c[i * n + j] += a[i * k + l] * b[l * n + j];
+      for (std::size_t l = 0; l < k; ++l) c[i * n + j] += a[i * k + l] * b[(i / m * k + l) * n + j];
       if (bias) c[i * n + j] += input(s, 2)[j];
     }
   }
   return c;
+}
+
+Values transposed(const Sample& s) {
+  const Values x = input(s, 0);
+  const std::size_t rows = s.inputs[0].shape()[0], cols = s.inputs[0].shape()[1];
+  Values y;
+  for (std::size_t j = 0; j < cols; ++j) {
+    for (std::size_t i = 0; i < rows; ++i) y.push_back(x[i * cols + j]);
+  }
+  return y;
 }
 
 Values log_softmax_of(const Sample& s) {
@@ -112,6 +123,8 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
       {"scale",
        [](const Sample& s) { return each(s, [&](double x) { return x * s.attrs.factor; }); }},
       {"matmul", [](const Sample& s) { return product(s, false); }},
+      {"transpose", transposed},
+      {"reshape", [](const Sample& s) { return input(s, 0); }},
       {"linear", [](const Sample& s) { return product(s, true); }},
       {"relu", [](const Sample& s) { return each(s, [](double x) { return std::max(x, 0.0); }); }},
       {"tanh", [](const Sample& s) { return each(s, [](double x) { return std::tanh(x); }); }},
@@ -157,8 +170,9 @@ TEST_P(OpValue, IsThatOfItsDefinition) {
     const Tensor y = op.forward(sample.inputs, sample.attrs);
     const Values want = definitions().at(std::string(op.name))(sample);
     ASSERT_EQ(y.elements(), want.size());
+    const Tensor values = y.compact();
     for (std::size_t i = 0; i < want.size(); ++i) {
-      EXPECT_NEAR(y.values<double>()[i], want[i], 1e-13 * std::max(1.0, std::abs(want[i])));
+      EXPECT_NEAR(values.values<double>()[i], want[i], 1e-13 * std::max(1.0, std::abs(want[i])));
     }
   }
 }
@@ -174,6 +188,14 @@ TEST(OpErrors, NameTheOpAndBothShapes) {
   Tape tape;
   EXPECT_MESSAGE(matmul(constant(tape, {2, 3}), constant(tape, {4, 5})), ShapeError,
                  "matmul: inner sizes differ: f32 [2, 3], f32 [4, 5]");
+  EXPECT_MESSAGE(matmul(constant(tape, {2, 3, 4}), constant(tape, {3, 4, 5})), ShapeError,
+                 "matmul: batches differ: f32 [2, 3, 4], f32 [3, 4, 5]");
+  EXPECT_MESSAGE(matmul(constant(tape, {2, 3, 4}), constant(tape, {4, 5})), ShapeError,
+                 "matmul: needs two matrices or two batches of them: f32 [2, 3, 4], f32 [4, 5]");
+  EXPECT_MESSAGE(transpose(constant(tape, {2})), ShapeError,
+                 "transpose: needs two axes, got f32 [2]");
+  EXPECT_MESSAGE(reshape(constant(tape, {2, 3}), {4}), ShapeError,
+                 "reshape: f32 [2, 3] has 6 elements, [4] has 4");
   EXPECT_MESSAGE(add(constant(tape, {2}), constant(tape, {3})), ShapeError,
                  "add: operands differ in shape: f32 [2], f32 [3]");
   EXPECT_MESSAGE(mean(constant(tape, {0})), ShapeError, "mean: the mean of nothing: f32 [0]");

@@ -51,6 +51,13 @@ TEST(Tensor, TransposeIsAViewOfTheSameValues) {
   EXPECT_EQ(values_of(view), (std::vector<float>{0, 3, 1, 4, 2, 5}));
 }
 
+TEST(Tensor, TransposeExchangesTheLastTwoAxes) {
+  const Tensor view = counting({2, 2, 3}).transpose();
+  EXPECT_EQ(view.shape(), (Shape{2, 3, 2}));
+  EXPECT_EQ(values_of(view), (std::vector<float>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
+  EXPECT_MESSAGE(counting({2}).transpose(), ShapeError, "transpose: needs two axes, got f32 [2]");
+}
+
 TEST(Tensor, RowsAreAView) {
   const Tensor view = counting({4, 2}).rows(1, 3);
   EXPECT_EQ(values_of(view), (std::vector<float>{2, 3, 4, 5}));

@@ -11,8 +11,8 @@ namespace palinode::matrix {
 namespace {
 
 // Odd sizes, so that every tile and every vector has a tail.
-constexpr std::size_t kSequences = 5, kLength = 19, kRows = kSequences * kLength;
-constexpr std::size_t kWidth = 23, kHead = 11, kInner = 61, kTokens = 13;
+constexpr std::size_t kSequences = 3, kLength = 19, kRows = kSequences * kLength;
+constexpr std::size_t kWidth = 23, kHead = 11, kInner = 41, kTokens = 13;
 
 // 0 where a place may look, at itself and before, and -inf elsewhere: [sequences, length, length].
 Tensor causal_mask() {

@@ -200,7 +200,7 @@ void products(Results& results, const Rng& rng) {
   // m, k, n: one row, one column, tails, several blocks of k, and work for seven threads by rows
   // and by columns.
   constexpr std::size_t kSizes[][3] = {{1, 300, 130}, {130, 257, 1},  {13, 17, 19},
-                                       {67, 513, 71}, {619, 97, 127}, {103, 101, 709}};
+                                       {67, 513, 71}, {307, 61, 101}, {53, 61, 601}};
   for (const auto& [m, k, n] : kSizes) {
     const Tensor a = rng.stream("a").normal({m, k}, dtype_of<T>());
     const Tensor b = rng.stream("b").normal({k, n}, dtype_of<T>());
@@ -214,7 +214,7 @@ void products(Results& results, const Rng& rng) {
   const Tensor wild = any_bits<T>(rng.stream("wild"), 37 * 41).reshape({37, 41});
   results.add_op("matmul wild", {wild},
                  [](Operands in) { return matmul(in[0], transpose(in[0])); });
-  const Tensor batch = rng.stream("batch").normal({5, 23, 29}, dtype_of<T>());
+  const Tensor batch = rng.stream("batch").normal({17, 47, 53}, dtype_of<T>());
   results.add_op("matmul batch", {batch},
                  [](Operands in) { return matmul(transpose(in[0]), in[0]); });
 }

@@ -10,10 +10,10 @@ namespace palinode::matrix {
 namespace {
 
 // Primes, so that every tile and every vector has a tail. The full batch is work enough for seven
-// threads in the products, the activation and the loss; the small ones stay on one.
+// threads in the products and the activation; the small ones stay on one.
 constexpr std::size_t kInputs = 37, kHidden = 53, kClasses = 11;
-constexpr std::size_t kRows = 4339, kSmallBatch = 29;
-constexpr std::uint64_t kFullBatchEvery = 50;
+constexpr std::size_t kRows = 1087, kSmallBatch = 17;
+constexpr std::uint64_t kFullBatchEvery = 100;
 
 // The place of the largest number of each row.
 Tensor best_of_rows(const Tensor& logits) {

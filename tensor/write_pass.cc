@@ -103,8 +103,8 @@ std::size_t moments_of(const AdamRule&) { return 2; }
 template <class T>
 Written copy_floats(const Tensor* old, const Tensor& value, WritePass pass) {
   const Tensor source = value.compact();
-  const Tensor zeros =
-      old == nullptr && pass.change ? Tensor::zeros(value.shape(), value.dtype()) : Tensor();
+  const bool compares_with_zeros = old == nullptr && pass.change;
+  const Tensor zeros = Tensor::zeros(compares_with_zeros ? value.shape() : Shape{0}, value.dtype());
   TensorBuilder builder(value.shape(), value.dtype());
   const std::span<const T> from = source.values<T>();
   const std::span<T> to = builder.values<T>();

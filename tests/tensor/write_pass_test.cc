@@ -100,6 +100,7 @@ TYPED_TEST(WritePassOf, NotWantedIsNotComputed) {
   EXPECT_SAME_BITS(got.value.values<T>(), value.values<T>());
   EXPECT_FALSE(got.digest.has_value());
   EXPECT_EQ(got.change.elements_changed, 0u);
+  EXPECT_SAME_BITS(copy_value(nullptr, value, {}).value.values<T>(), value.values<T>());
 }
 
 TYPED_TEST(WritePassOf, ANanAnywhereIsSeenAndDigestedCanonically) {

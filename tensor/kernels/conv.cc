@@ -138,7 +138,7 @@ ConvTable<float> table(float) { return HWY_DYNAMIC_DISPATCH(conv_f32)(); }
 ConvTable<double> table(double) { return HWY_DYNAMIC_DISPATCH(conv_f64)(); }
 
 // Values that a thread holds at once: they stay in its second-level cache.
-constexpr std::size_t kValuesAtOnce = std::size_t{1} << 16;
+constexpr std::size_t kValuesAtOnce = std::size_t{1} << 17;
 // Values of the weight gradient's factors held for all threads.
 constexpr std::size_t kFactorsAtOnce = std::size_t{1} << 18;
 // Multiplications, and copied values, per thread that are worth waking it for.

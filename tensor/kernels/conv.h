@@ -63,7 +63,7 @@ struct ConvShape {
 
 // y = activation(convolution (+ bias unless empty)). An image does not depend on the others. Error
 // and bits are those of a matrix product with k = depth. Each thread holds the factors of some
-// positions, 2^16 values or those of one position.
+// positions, 2^17 values or those of one position.
 template <class T>
 void conv2d(const ConvShape& shape, std::span<const T> x, std::span<const T> weight,
             std::span<const T> bias, std::span<T> y, Activation activation = Activation::kNone);
@@ -75,7 +75,7 @@ void conv2d_weight_grad(const ConvShape& shape, std::span<const T> x, std::span<
                         std::span<T> dweight);
 
 // dx: each product over c_out, the products summed over the places of the kernel. Each thread holds
-// the products for some rows of x, 2^16 values or those of one row of outputs.
+// the products for some rows of x, 2^17 values or those of one row of outputs.
 template <class T>
 void conv2d_input_grad(const ConvShape& shape, std::span<const T> dy, std::span<const T> weight,
                        std::span<T> dx);

@@ -159,14 +159,14 @@ TYPED_TEST(Conv, ChainsAreCutInto256Steps) {
 }
 
 TYPED_TEST(Conv, WorkThatIsDoneInPartsHasTheSameBits) {
-  // Factors of more positions than are held at once: 2^16 values forward, 2^18 for the weights.
+  // Factors of more positions than are held at once: 2^17 values forward, 2^18 for the weights.
   this->check({2, 32, 3, {24, 3, 1, 1, 1}, {23, 3, 1, 1, 1}}, Data::kRandom);
-  // One position with more than 2^16 values, and a kernel of the input's size.
-  this->check({2, 129, 2, {23, 23, 1, 0, 1}, {23, 23, 1, 0, 1}}, Data::kRandom);
-  // One row of outputs with more products than 2^16.
-  this->check({1, 129, 2, {3, 2, 1, 0, 1}, {300, 3, 1, 1, 1}}, Data::kRandom);
-  // More weights than a slice of the gradient.
-  this->check({1, 7, 1500, {17, 3, 1, 0, 1}, {20, 3, 1, 1, 1}}, Data::kRandom);
+  // Positions of more than 2^17 values each, and a kernel of the input's size.
+  this->check({2, 210, 2, {25, 25, 1, 0, 1}, {25, 25, 1, 0, 1}}, Data::kRandom);
+  // A row of outputs with more than 2^17 products.
+  this->check({1, 129, 2, {3, 2, 1, 0, 1}, {350, 3, 1, 1, 1}}, Data::kRandom);
+  // A weight gradient of more than 2^17 values, over two blocks of positions.
+  this->check({1, 11, 1500, {17, 3, 1, 0, 1}, {20, 3, 1, 1, 1}}, Data::kRandom);
 }
 
 TYPED_TEST(Conv, AKernelThatOnlyPaddingMakesRoomForIsAsSpecified) {

@@ -13,6 +13,8 @@ Var mul(Var a, Var b);                    // same shape, element by element
 Var scale(Var x, double factor);          // any shape
 Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n]
 Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
+// Channels last: [n, h, w, c_in] [kh, kw, c_in, c_out] [c_out] -> [n, h_out, w_out, c_out].
+Var conv2d(Var x, Var weight, Var bias, const ConvSteps& steps = {});
 Var relu(Var x);
 Var tanh(Var x);
 Var sigmoid(Var x);

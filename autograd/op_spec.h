@@ -5,6 +5,7 @@
 // bits. A new op is a file in ops/, a declaration in ops.h and a row in ops.def.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -15,13 +16,21 @@
 
 namespace palinode {
 
+// How a convolution's kernel moves over its input, down and across: tensor/kernels/conv.h.
+struct ConvSteps {
+  std::array<std::size_t, 2> stride = {1, 1};
+  std::array<std::size_t, 2> padding = {0, 0};
+  std::array<std::size_t, 2> dilation = {1, 1};
+};
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
-  double factor = 1.0;  // scale
-  double eps = 1e-5;    // layer_norm, rms_norm: added to the variance, or the mean of the squares
-  Tensor labels = {};   // i32 [rows]: cross_entropy
-  Tensor weights = {};  // [rows] or none: cross_entropy
-  Shape shape = {};     // reshape
+  double factor = 1.0;   // scale
+  double eps = 1e-5;     // layer_norm, rms_norm: added to the variance, or the mean of the squares
+  ConvSteps steps = {};  // conv2d
+  Tensor labels = {};    // i32 [rows]: cross_entropy
+  Tensor weights = {};   // [rows] or none: cross_entropy
+  Shape shape = {};      // reshape
 };
 
 // What the backward may look at. Tensors are immutable and shared, so keeping them copies nothing.

@@ -15,6 +15,8 @@ Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n], or a batch
 Var transpose(Var x);                     // [..., r, c] -> [..., c, r]
 Var reshape(Var x, const Shape& shape);   // any shape of as many elements
 Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
+// Channels last: [n, h, w, c_in] [kh, kw, c_in, c_out] [c_out] -> [n, h_out, w_out, c_out].
+Var conv2d(Var x, Var weight, Var bias, const ConvSteps& steps = {});
 Var relu(Var x);
 Var tanh(Var x);
 Var sigmoid(Var x);

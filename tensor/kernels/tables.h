@@ -10,6 +10,7 @@
 
 #include "tensor/float16.h"
 #include "tensor/kernels/change.h"
+#include "tensor/kernels/conv.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/kernels/update.h"
 
@@ -131,6 +132,16 @@ struct MatMulTable {
   void (*activate)(Activation activation, T* c, std::size_t rows, std::size_t cols,
                    std::size_t row);
   std::size_t tile_cols;
+};
+
+template <class T>
+struct ConvTable {
+  // The factors of the output positions [begin, end), `depth` each: padding is +0.
+  void (*gather)(const ConvShape& shape, const T* x, std::size_t begin, std::size_t end,
+                 T* columns);
+  // Adds products to dx of one image: those of row p of the kernel with the lines [begin, end) of
+  // outputs, columns [lines, w.out(), w.kernel, c_in].
+  void (*scatter)(const ConvShape& shape, const T* columns, std::size_t p, ConvRange lines, T* dx);
 };
 
 }  // namespace palinode::kernels

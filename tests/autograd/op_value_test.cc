@@ -55,6 +55,40 @@ Values transposed(const Sample& s) {
   return y;
 }
 
+// The sum over every place (p, q) of the kernel that lies on x, written from the place on x.
+Values conv2d_of(const Sample& s) {
+  const Shape x = s.inputs[0].shape(), w = s.inputs[1].shape();
+  const auto& [stride, padding, dilation] = s.attrs.steps;
+  const auto outputs = [&](std::size_t a) {
+    return (x[a + 1] + 2 * padding[a] - dilation[a] * (w[a] - 1) - 1) / stride[a] + 1;
+  };
+  const std::size_t lines = outputs(0), length = outputs(1), c_out = w[3];
+  const Values in = input(s, 0), weight = input(s, 1), bias = input(s, 2);
+  Values y;
+  for (std::size_t at = 0; at < x[0] * lines * length * c_out; ++at) y.push_back(bias[at % c_out]);
+  // The output whose place p of the kernel lies on place i of x, if there is one.
+  const auto output = [&](std::size_t a, std::size_t i, std::size_t p, std::size_t count) {
+    const std::size_t from = i + padding[a];
+    if (from < p * dilation[a] || (from - p * dilation[a]) % stride[a] != 0) return count;
+    return std::min(count, (from - p * dilation[a]) / stride[a]);
+  };
+  for (std::size_t at = 0; at < in.size(); ++at) {
+    const std::size_t c = at % x[3], j = at / x[3] % x[2], i = at / x[3] / x[2] % x[1];
+    for (std::size_t p = 0; p < w[0]; ++p) {
+      for (std::size_t q = 0; q < w[1]; ++q) {
+        const std::size_t line = output(0, i, p, lines), column = output(1, j, q, length);
+        if (line == lines || column == length) continue;
+        const std::size_t image = at / x[3] / x[2] / x[1];
+        for (std::size_t o = 0; o < c_out; ++o) {
+          y[((image * lines + line) * length + column) * c_out + o] +=
+              in[at] * weight[((p * w[1] + q) * x[3] + c) * c_out + o];
+        }
+      }
+    }
+  }
+  return y;
+}
+
 Values log_softmax_of(const Sample& s) {
   Values y = input(s, 0);
   const std::size_t n = s.inputs[0].shape().last();
@@ -126,6 +160,7 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
       {"transpose", transposed},
       {"reshape", [](const Sample& s) { return input(s, 0); }},
       {"linear", [](const Sample& s) { return product(s, true); }},
+      {"conv2d", conv2d_of},
       {"relu", [](const Sample& s) { return each(s, [](double x) { return std::max(x, 0.0); }); }},
       {"tanh", [](const Sample& s) { return each(s, [](double x) { return std::tanh(x); }); }},
       {"sigmoid",
@@ -201,6 +236,14 @@ TEST(OpErrors, NameTheOpAndBothShapes) {
   EXPECT_MESSAGE(mean(constant(tape, {0})), ShapeError, "mean: the mean of nothing: f32 [0]");
   EXPECT_MESSAGE(linear(constant(tape, {2, 3}), constant(tape, {3, 4}), constant(tape, {5})),
                  ShapeError, "linear: sizes differ: f32 [2, 3], f32 [3, 4], f32 [5]");
+  EXPECT_MESSAGE(
+      conv2d(constant(tape, {1, 5, 5, 3}), constant(tape, {3, 3, 2, 4}), constant(tape, {4})),
+      ShapeError, "conv2d: channels differ: f32 [1, 5, 5, 3], f32 [3, 3, 2, 4], f32 [4]");
+  EXPECT_MESSAGE(
+      conv2d(constant(tape, {1, 5, 4, 3}), constant(tape, {5, 5, 3, 4}), constant(tape, {4})),
+      ShapeError,
+      "conv2d: kernel 5 with dilation 1 reaches over 5 places, but x has 4 and padding 0 on both "
+      "sides");
   EXPECT_MESSAGE(softmax(constant(tape, {2, 0})), ShapeError,
                  "softmax: the last axis is empty: f32 [2, 0]");
   EXPECT_MESSAGE(layer_norm(constant(tape, {2, 3}), constant(tape, {3}), constant(tape, {2})),

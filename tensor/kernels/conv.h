@@ -69,7 +69,8 @@ void conv2d(const ConvShape& shape, std::span<const T> x, std::span<const T> wei
             std::span<const T> bias, std::span<T> y, Activation activation = Activation::kNone);
 
 // dweight, from the gradient dy of y: a matrix product with k = rows. Holds the factors of 256
-// positions or, if that is more, 2^18 values. (The bias's gradient is column_sums of dy.)
+// positions or, if that is more, 2^18 values, and each thread 2^17 products or those of one row of
+// dweight. (The bias's gradient is column_sums of dy.)
 template <class T>
 void conv2d_weight_grad(const ConvShape& shape, std::span<const T> x, std::span<const T> dy,
                         std::span<T> dweight);

@@ -58,7 +58,8 @@ Values transposed(const Sample& s) {
 // The sum over every place (p, q) of the kernel that lies on x, written from the place on x.
 Values conv2d_of(const Sample& s) {
   const Shape x = s.inputs[0].shape(), w = s.inputs[1].shape();
-  const auto& [stride, padding, dilation] = s.attrs.steps;
+  const auto &stride = s.attrs.steps.stride, &padding = s.attrs.steps.padding,
+             &dilation = s.attrs.steps.dilation;
   const auto outputs = [&](std::size_t a) {
     return (x[a + 1] + 2 * padding[a] - dilation[a] * (w[a] - 1) - 1) / stride[a] + 1;
   };

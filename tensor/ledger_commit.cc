@@ -21,13 +21,16 @@ namespace {
 // Elements of a proposal that are worth waking threads for.
 constexpr std::size_t kParallelElements = std::size_t{1} << 15;
 
-// JSON has no word for what is not finite.
+// JSON has no word for what is not finite. A NaN has no sign in a record: which one it has is the
+// processor's choice.
 void append_number(fmt::memory_buffer& text, double x) {
   const auto out = std::back_inserter(text);
-  if (std::isfinite(x)) {
-    fmt::format_to(out, FMT_COMPILE("{}"), x);
-  } else {
+  if (std::isnan(x)) {
+    fmt::format_to(out, FMT_COMPILE("\"nan\""));
+  } else if (std::isinf(x)) {
     fmt::format_to(out, FMT_COMPILE("\"{}\""), x);
+  } else {
+    fmt::format_to(out, FMT_COMPILE("{}"), x);
   }
 }
 
@@ -103,8 +106,18 @@ std::vector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
   }
   for (const Step& step : proposal.steps) {
     Store& store = mine(step.store);
-    PALINODE_ASSERT(step.entry < store.entries_.size());
+    if (step.entry >= store.entries_.size()) {
+      throw NameError(fmt::format("commit: a step for entry {} of {}, which has {}; {}", step.entry,
+                                  store.name(), store.entries_.size(), author(proposal)));
+    }
     found.push_back(existing(proposal, store, step.entry, step.gradient, "gradient"));
+    const std::size_t wanted = moments_of(step.rule);
+    if (step.moments.size() != wanted) {
+      throw NameError(fmt::format("commit: a step for {}/{} names {} moments, its rule has {}; {}",
+                                  store.name(), store.entries_[step.entry].name,
+                                  step.moments.size(), wanted, author(proposal)));
+    }
+    if (wanted == 0) continue;
     Store& state = mine(step.state);
     for (const std::string& moment : step.moments) {
       const auto place = state.places_.find(moment);
@@ -190,7 +203,11 @@ std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
     staged.back().name = one.extract(one.begin());
     sizes[target.store] = std::max(sizes[target.store], target.place + 1);
   }
-  for (const auto& [store, size] : sizes) store->entries_.reserve(size);
+  // Twice as much as before, so that a store filled one by one is not copied each time.
+  for (const auto& [store, size] : sizes) {
+    std::vector<Entry>& entries = store->entries_;
+    if (size > entries.capacity()) entries.reserve(std::max(size, 2 * entries.capacity()));
+  }
   return staged;
 }
 

@@ -61,12 +61,16 @@ bool spin_until(bool may_spin, const Done& done) {
 class Pool {
  public:
   explicit Pool(std::size_t threads) : may_spin_(threads <= std::thread::hardware_concurrency()) {
+    workers_.reserve(threads - 1);
     try {
       for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
     } catch (const std::system_error& error) {
       stop();
       throw EnvironmentError(
           fmt::format("threads: {} cannot be started: {}", threads, error.what()));
+    } catch (...) {
+      stop();
+      throw;
     }
   }
 

@@ -1,8 +1,10 @@
 // One fixed pool of threads, with static splits.
 //
 // Work is split over outputs and never inside a sum, so the number of threads cannot change a bit.
-// The pool is the only process-wide mutable state besides the memory pool and the SIMD choice; none
-// of them can be observed in a result.
+// The pool is process-wide mutable state, like the memory pool and the SIMD choice (simd.h); none
+// of them can be observed in a result. (The choice of another matrix product, gemm.h, can, and says
+// so.) Workers keep subnormals and round to nearest whatever their creator did; a caller that does
+// not is refused where its results would be kept, by Ledger::commit.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +20,9 @@ void set_threads(std::size_t count);
 std::size_t threads();
 
 // Calls body(begin, end) on disjoint ranges that cover [0, count): at most threads() ranges, none
-// shorter than min_per_range but for the last. Returns when all are done. Small work, and any call
-// made from inside a body, runs on the caller. The first exception by range order is rethrown.
+// shorter than min_per_range unless there is one only. Returns when all are done. Small work, and
+// any call made from inside a body, runs on the caller. The first exception by range order is
+// rethrown.
 void parallel_for(std::size_t count, std::size_t min_per_range,
                   const std::function<void(std::size_t, std::size_t)>& body);
 

@@ -56,9 +56,9 @@ struct AdamRule {
 // measures them in the same pass.
 struct Step {
   const Store* store = nullptr;
-  std::size_t entry = 0;  // the parameter's place in store->entries()
-  Tensor gradient = {};   // of its shape and dtype
-  const Store* state = nullptr;
+  std::size_t entry = 0;         // the parameter's place in store->entries()
+  Tensor gradient = {};          // of its shape and dtype
+  const Store* state = nullptr;  // of the moments, if the rule has any
   std::vector<std::string> moments =
       {};  // names in `state`: none, {v}, or {m, v}; created as zeros
   std::variant<SgdRule, AdamRule> rule = {};

@@ -97,9 +97,6 @@ void advance(const AdamRule& rule, const Arrays<T>& x, std::size_t at, std::size
                    x.after[1].subspan(at, count), x.after[2].subspan(at, count));
 }
 
-std::size_t moments_of(const SgdRule& rule) { return rule.momentum == 0 ? 0 : 1; }
-std::size_t moments_of(const AdamRule&) { return 2; }
-
 template <class T>
 Written copy_floats(const Tensor* old, const Tensor& value, WritePass pass) {
   const Tensor source = value.compact();
@@ -134,6 +131,12 @@ Written copy_others(const Tensor* old, const Tensor& value, WritePass pass) {
 
 }  // namespace
 
+std::size_t moments_of(const std::variant<SgdRule, AdamRule>& rule) {
+  const SgdRule* sgd = std::get_if<SgdRule>(&rule);
+  if (sgd == nullptr) return 2;
+  return sgd->momentum == 0 ? 0 : 1;
+}
+
 Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
   return with_element(value.dtype(), [&]<class T>() {
     if constexpr (std::is_floating_point_v<T>) {
@@ -146,10 +149,10 @@ Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
 
 std::vector<Written> take_step(const Step& step, const Tensor& weight,
                                const std::vector<Tensor>& moments, WritePass pass) {
-  PALINODE_ASSERT(moments.size() ==
-                  std::visit([](const auto& rule) { return moments_of(rule); }, step.rule));
+  PALINODE_ASSERT(moments.size() == moments_of(step.rule));
+  const Tensor gradient = step.gradient.compact();
   return with_float(weight.dtype(), "commit", [&]<class T>() {
-    Arrays<T> arrays{step.gradient.values<T>(), {}, {}};
+    Arrays<T> arrays{gradient.values<T>(), {}, {}};
     std::vector<TensorBuilder> builders;
     std::vector<Trace<T>> traces;
     traces.reserve(1 + moments.size());

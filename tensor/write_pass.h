@@ -3,7 +3,9 @@
 // ledger.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "tensor/kernels/change.h"
@@ -25,11 +27,15 @@ struct WritePass {
   bool digest = false;
 };
 
+// How many moments a rule keeps: none, {v}, or {m, v}.
+std::size_t moments_of(const std::variant<SgdRule, AdamRule>& rule);
+
 // A copy of `value`, to replace `old` (none: a new entry).
 Written copy_value(const Tensor* old, const Tensor& value, WritePass pass);
 
-// The new parameter and the new moments, in the order of step.moments. Everything has the shape and
-// the float dtype of `weight`; a moment that does not exist yet is given as zeros.
+// The new parameter and the new moments, in the order of step.moments: as many as the rule has.
+// Everything has the shape and the float dtype of `weight`; a moment that does not exist yet is
+// given as zeros.
 std::vector<Written> take_step(const Step& step, const Tensor& weight,
                                const std::vector<Tensor>& moments, WritePass pass);
 

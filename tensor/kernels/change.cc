@@ -38,6 +38,22 @@ HWY_INLINE hn::Vec<D64> to_f64(D64 d64, V v) {
   }
 }
 
+// The bits of a value, one pattern for all NaNs: which one a processor makes is its choice.
+template <class T, class D, class V>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> canonical_bits(D d, V v) {
+  const hn::RebindToUnsigned<D> bits;
+  if constexpr (Half<T>) {
+    const auto size = hn::And(v, hn::Set(bits, std::uint16_t{0x7fff}));
+    const auto nan = hn::Set(bits, T::kNan);
+    return hn::IfThenElse(hn::Gt(size, hn::Set(bits, T::kInfinity)), nan, v);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    const auto nan = hn::Set(d, std::numeric_limits<T>::quiet_NaN());
+    return hn::BitCast(bits, hn::IfThenElse(hn::IsNaN(v), nan, v));
+  } else {
+    return hn::BitCast(bits, v);
+  }
+}
+
 template <class T>
 Change compare(const T* old_values, const T* new_values, std::size_t n) {
   const hn::ScalableTag<double> d64;
@@ -52,7 +68,7 @@ Change compare(const T* old_values, const T* new_values, std::size_t n) {
     const auto square = [&](auto access, std::size_t i) HWY_ATTR {
       const auto old_value = access.load(d, before + begin + i);
       const auto new_value = access.load(d, after + begin + i);
-      const auto differs = hn::Ne(hn::BitCast(bits, old_value), hn::BitCast(bits, new_value));
+      const auto differs = hn::Ne(canonical_bits<T>(d, old_value), canonical_bits<T>(d, new_value));
       result.elements_changed += hn::CountTrue(bits, differs);
       const auto delta = hn::Sub(to_f64<T>(d64, new_value), to_f64<T>(d64, old_value));
       const auto size = hn::Abs(delta);
@@ -88,8 +104,8 @@ void compare_lanes(const T* before, const T* after, std::size_t n,
   const auto add = [&](auto access, std::size_t i, V& sum) HWY_ATTR {
     const V old_value = access.load(d, before + i);
     const V new_value = access.load(d, after + i);
-    changed +=
-        hn::CountTrue(bits, hn::Ne(hn::BitCast(bits, old_value), hn::BitCast(bits, new_value)));
+    changed += hn::CountTrue(
+        bits, hn::Ne(canonical_bits<T>(d, old_value), canonical_bits<T>(d, new_value)));
     infinite = hn::Or(infinite, hn::Not(hn::Lt(hn::Abs(new_value), infinity)));
     const V delta = hn::Sub(new_value, old_value);
     const V size = hn::Abs(delta);

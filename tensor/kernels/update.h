@@ -1,5 +1,5 @@
-// Optimizer steps, fused (docs/arithmetic.md, section 7). They write proposals; nothing is changed
-// in place.
+// Optimizer steps, fused (docs/arithmetic.md, section 7): what Ledger::commit computes into memory
+// of its own.
 //
 // T is float or double. All spans of a call have the same length, which may be 0. An output may be
 // exactly the input it replaces, or be disjoint from the inputs. Coefficients are computed in f64

@@ -110,14 +110,13 @@ TEST_P(EveryOp, InF32IsCloseToItselfInF64) {
 }
 
 TEST_P(EveryOp, ReadsStridedInputsLikeCompactOnes) {
-  std::size_t strided = 0, matrices = 0;
+  std::size_t strided = 0;
   for (std::uint64_t draw = 0; draw < kDraws; ++draw) {
     const Sample sample = op.sample(draws.stream(draw));
     std::vector<Tensor> views = sample.inputs;
     for (Tensor& input : views) {
       if (input.shape().rank() >= 2) input = input.transpose().compact().transpose();
       strided += input.contiguous() ? 0 : 1;
-      matrices += input.shape().rank() == 2 ? 1 : 0;
     }
     const Tensor y = op.forward(sample.inputs, sample.attrs), z = op.forward(views, sample.attrs);
     EXPECT_EQ(xxh3(y), xxh3(z));
@@ -128,7 +127,7 @@ TEST_P(EveryOp, ReadsStridedInputsLikeCompactOnes) {
     const auto b = op.backward({views, z, sample.attrs, needed}, dz);
     for (std::size_t k = 0; k < op.arity; ++k) EXPECT_EQ(xxh3(a[k]), xxh3(b[k]));
   }
-  EXPECT_EQ(strided > 0, matrices > 0);  // views of other ranks are compact
+  EXPECT_GT(strided, 0U);
 }
 
 TEST_P(EveryOp, RefusesIntegers) {

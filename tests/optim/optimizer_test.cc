@@ -82,6 +82,43 @@ TEST_F(OptimizerTest, AGradientOfAnotherShapeIsRefused) {
   EXPECT_EQ(w(), 3.0);
 }
 
+TEST_F(OptimizerTest, AStepThatIsBadlyFormedIsRefusedByName) {
+  const Tensor g = Tensor::full<double>({2}, 1.0);
+  EXPECT_MESSAGE(ledger.commit({.proposer = "t", .steps = {{&theta, 7, g, &state, {}, SgdRule{}}}}),
+                 NameError,
+                 "commit: a step for entry 7 of theta, which has 1; proposed by t, step 0");
+  EXPECT_MESSAGE(
+      ledger.commit(
+          {.proposer = "t", .steps = {{&theta, 0, g, &state, {}, SgdRule{.momentum = 0.9}}}}),
+      NameError,
+      "commit: a step for theta/w names 0 moments, its rule has 1; proposed by t, step 0");
+  ledger.commit({.proposer = "t",
+                 .writes = {{&state, "m/w", Tensor::full<double>({3}, 1.0), true},
+                            {&state, "v/w", Tensor::full<double>({2}, 1.0), true}}});
+  EXPECT_THROW(ledger.commit(Adam(state, theta, {}).propose(gradients())), ShapeError);
+  EXPECT_EQ(w(), 3.0);
+}
+
+TEST_F(OptimizerTest, AStepWithoutMomentsNeedsNoState) {
+  ledger.commit({.proposer = "t",
+                 .steps = {{.store = &theta,
+                            .gradient = Tensor::full<double>({2}, 1.0),
+                            .rule = SgdRule{.lr = 0.5}}}});
+  EXPECT_EQ(w(), 2.5);
+}
+
+TEST_F(OptimizerTest, AStridedGradientIsRead) {
+  ledger.commit(
+      {.proposer = "t", .writes = {{&theta, "square", Tensor::zeros({2, 2}, Dtype::kF64), true}}});
+  const std::vector<double> values = {1, 2, 3, 4};
+  ledger.commit({.proposer = "t",
+                 .steps = {{.store = &theta,
+                            .entry = 1,
+                            .gradient = Tensor::from<double>(values, {2, 2}).transpose(),
+                            .rule = SgdRule{.lr = 1}}}});
+  EXPECT_EQ(theta.at("square").values<double>()[1], -3.0);
+}
+
 TEST_F(OptimizerTest, AStepTwiceIsRefused) {
   Proposal twice = Adam(state, theta, {}).propose(gradients());
   twice.steps.push_back(twice.steps[0]);

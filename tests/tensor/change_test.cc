@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "tensor/float16.h"
 #include "tests/support/bits.h"
 #include "tests/support/oracle.h"
 
@@ -179,6 +180,30 @@ TEST(Change, ANanIsNotHidden) {
     EXPECT_EQ(got.elements_changed, 2u);
     EXPECT_TRUE(std::isnan(got.max_abs));
     EXPECT_TRUE(std::isnan(got.l2));
+  });
+}
+
+TYPED_TEST(ChangeOfFloats, ANanThatTakesAnotherNansPlaceIsNoChange) {
+  using T = TypeParam;
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  const std::vector<T> before = {nan, -nan, nan, -nan, T{1}, nan};
+  const std::vector<T> after = {nan, -nan, -nan, nan, nan, T{1}};
+  for_each_simd([&] {
+    EXPECT_EQ(change<T>(before, after).elements_changed, 2u);
+    ChangeSum<T> sum;
+    sum.add(before, after);
+    EXPECT_EQ(sum.total(before, after).elements_changed, 2u);
+  });
+}
+
+TEST(Change, SixteenBitNansAreOneToo) {
+  const std::vector<Float16> before = {{0x7e00}, {0xfe00}, {0x7c01}, {0x3c00}};
+  const std::vector<Float16> after = {{0xfe01}, {0x7e00}, {0x7e00}, {0x7e00}};
+  const std::vector<BFloat16> before_bf = {{0x7fc0}, {0x7f80}};
+  const std::vector<BFloat16> after_bf = {{0xffff}, {0xff80}};
+  for_each_simd([&] {
+    EXPECT_EQ(change<Float16>(before, after).elements_changed, 1u);
+    EXPECT_EQ(change<BFloat16>(before_bf, after_bf).elements_changed, 1u);
   });
 }
 

@@ -117,6 +117,30 @@ TYPED_TEST(WritePassOf, ANanAnywhereIsSeenAndDigestedCanonically) {
   }
 }
 
+// Whose sign and payload a NaN has, and whether inf - inf is -NaN, is the processor's choice.
+TEST(WritePass, ARecordOfNansIsTheSameOnEveryTarget) {
+  std::vector<Sha256Digest> heads;
+  for_each_simd([&] {
+    Ledger ledger;
+    const Store& theta = ledger.open("theta", Role::kIdentity);
+    const auto commit = [&](std::uint64_t seed, bool create) {
+      auto values = oracle::hostile_values<float>(5003, seed, true);
+      for (std::size_t i = 0; i < values.size(); i += 7) values[i] = i % 2 == 0 ? -NAN : NAN;
+      const Tensor value = Tensor::from<float>(values, {values.size()});
+      ledger.commit({.proposer = "test", .writes = {{&theta, "w", value, create}}});
+    };
+    commit(1, true);
+    commit(2, false);
+    const float infinity = std::numeric_limits<float>::infinity();
+    for (const bool create : {true, false}) {
+      ledger.commit({.proposer = "test",
+                     .writes = {{&theta, "inf", Tensor::full<float>({3}, infinity), create}}});
+    }
+    heads.push_back(ledger.head());
+  });
+  for (const Sha256Digest& head : heads) EXPECT_EQ(head, heads.front());
+}
+
 TEST(WritePass, ThreadsDoNotChangeARecord) {
   const std::size_t before = threads();
   std::vector<Sha256Digest> heads;

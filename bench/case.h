@@ -68,6 +68,7 @@ std::vector<Case> cases();
 // Its parts.
 std::vector<Case> matmul_cases();
 std::vector<Case> reduce_cases();
+std::vector<Case> row_cases();
 std::vector<Case> elementwise_cases();
 std::vector<Case> training_cases();
 

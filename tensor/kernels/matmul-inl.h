@@ -28,7 +28,7 @@ inline constexpr std::size_t kBlock = 256;  // values of k in a chain; part of t
 
 // The tile that fills the registers. An emulated fma is slow whatever the tile, and long.
 #if HWY_TARGET == HWY_AVX3
-inline constexpr std::size_t kTileRows = 12;
+inline constexpr std::size_t kTileRows = 14;
 inline constexpr std::size_t kTileVectors = 2;
 #elif HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_SSE4
 inline constexpr std::size_t kTileRows = 2;

@@ -40,7 +40,7 @@ TEST(Rng, GivesANumberAnAddressNotATurn) {
 TEST(Rng, StreamsOfDifferentNamesOrSeedsDiffer) {
   std::set<std::uint32_t> words;
   for (const char* name : {"a", "b", "a/b", "ab"}) {
-    for (std::uint64_t seed : {1, 2}) words.insert(Rng(seed).stream(name).word(0));
+    for (const std::uint64_t seed : {1U, 2U}) words.insert(Rng(seed).stream(name).word(0));
   }
   EXPECT_EQ(words.size(), 8U);
 }

@@ -150,8 +150,9 @@ TEST(WritePass, ThreadsDoNotChangeARecord) {
     const Store& theta = ledger.open("theta", Role::kIdentity);
     const Store& state = ledger.open("state", Role::kOptimizer);
     Proposal init{.proposer = "test"};
+    std::uint64_t draw = 0;
     for (const char* name : {"a", "b", "c", "d"}) {
-      init.writes.push_back({&theta, name, random<float>(20011, name[0]), true});
+      init.writes.push_back({&theta, name, random<float>(20011, draw++), true});
     }
     ledger.commit(init);
     Proposal steps{.reason = Reason::kSgd, .proposer = "test"};

@@ -127,6 +127,38 @@ TYPED_TEST(Update, OutputsMayReplaceTheirInputs) {
   EXPECT_SAME_BITS(v, want_v);
 }
 
+TYPED_TEST(Update, EveryAlignmentGivesTheSameBits) {
+  using T = TypeParam;
+  const AdamStep<T> step = {.beta1 = static_cast<T>(0.9),
+                            .one_minus_beta1 = static_cast<T>(0.1),
+                            .beta2 = static_cast<T>(0.99),
+                            .one_minus_beta2 = static_cast<T>(0.01),
+                            .a = static_cast<T>(0.1),
+                            .r = static_cast<T>(0.5),
+                            .eps = static_cast<T>(1e-8)};
+  const std::size_t n = 131;
+  const Parameters<T> p(n);
+  std::vector<T> want_w(n), want_m(n), want_v(n);
+  adam<T>(step, p.g, p.w, p.m, p.v, want_w, want_m, want_v);
+  for (std::size_t shift = 0; shift < 17; ++shift) {
+    const auto moved = [&](const std::vector<T>& x) {
+      std::vector<T> out(shift, T{7});
+      out.insert(out.end(), x.begin(), x.end());
+      return out;
+    };
+    const auto g = moved(p.g), old_w = moved(p.w), old_m = moved(p.m), old_v = moved(p.v);
+    for_each_simd([&] {
+      std::vector<T> w(n + shift), m(n + shift), v(n + shift);
+      const auto in = [&](const std::vector<T>& x) { return std::span<const T>(x).subspan(shift); };
+      adam<T>(step, in(g), in(old_w), in(old_m), in(old_v), std::span<T>(w).subspan(shift),
+              std::span<T>(m).subspan(shift), std::span<T>(v).subspan(shift));
+      EXPECT_SAME_BITS(in(w), std::span<const T>(want_w)) << shift;
+      EXPECT_SAME_BITS(in(m), std::span<const T>(want_m)) << shift;
+      EXPECT_SAME_BITS(in(v), std::span<const T>(want_v)) << shift;
+    });
+  }
+}
+
 TYPED_TEST(Update, AxpyRoundsTwice) {
   using T = TypeParam;
   const T s = T{1} / T{7};

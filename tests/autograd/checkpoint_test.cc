@@ -58,8 +58,8 @@ TEST_F(Checkpoint, KeepsOneValueForItsWholeSegment) {
     for (int i = 0; i < 50; ++i) v = layer(t, v, "a");
     return v;
   });
-  EXPECT_EQ(y.node(), before);
-  EXPECT_EQ(tape.size(), before + 2);  // and the parameter
+  EXPECT_EQ(y.node(), before + 1);
+  EXPECT_EQ(tape.size(), before + 2);  // the parameter and the segment
 }
 
 TEST_F(Checkpoint, GivesTheGradientOfAParameterWhenItsInputNeedsNone) {

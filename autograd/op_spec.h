@@ -31,6 +31,16 @@ struct ConvSteps {
 // everywhere.
 enum class Precision : std::uint8_t { kRounded, kFast };
 
+// How attention reads its matrices: autograd/ops.h.
+struct AttentionConfig {
+  std::size_t batch = 1;     // sequences
+  std::size_t heads = 1;     // of queries
+  std::size_t kv_heads = 1;  // of keys and values, a divisor of heads
+  bool causal = true;        // a query sees no later key; the last query sees the last key
+  double scale = 0;          // of the scores; 0: 1 / sqrt(head_dim)
+  Precision precision = Precision::kRounded;  // of the exponential
+};
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;   // scale
@@ -39,6 +49,7 @@ struct Attrs {
   Tensor labels = {};    // i32 [rows]: cross_entropy
   Tensor weights = {};   // [rows] or none: cross_entropy
   Shape shape = {};      // reshape
+  AttentionConfig attention = {};
 };
 
 constexpr std::size_t kMaxArity = 8;

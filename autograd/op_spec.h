@@ -7,10 +7,13 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "tensor/inline_vector.h"
+#include "tensor/pool.h"
 #include "tensor/rng.h"
 #include "tensor/tensor.h"
 
@@ -23,6 +26,11 @@ struct ConvSteps {
   std::array<std::size_t, 2> dilation = {1, 1};
 };
 
+// Which form of a transcendental function: the correctly rounded one (docs/arithmetic.md, section
+// 4), or the fast one of at most 1.5 ULP (section 10), which f32 only has. Both have the same bits
+// everywhere.
+enum class Precision : std::uint8_t { kRounded, kFast };
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;   // scale
@@ -33,11 +41,21 @@ struct Attrs {
   Shape shape = {};      // reshape
 };
 
+constexpr std::size_t kMaxArity = 8;
+constexpr std::size_t kVariadic = 0;  // an arity: any number of operands
+
+// One gradient for each operand; Tensor() for one that nobody wants.
+using Parts = InlineVector<Tensor, kMaxArity>;
+
+// What a forward keeps for its backward besides inputs and output: statistics, a mask, indices.
+using Kept = InlineVector<Tensor, 4>;
+
 // What the backward may look at. Tensors are immutable and shared, so keeping them copies nothing.
 struct Saved {
   std::span<const Tensor> inputs;
   const Tensor& output;
   const Attrs& attrs;
+  std::span<const Tensor> kept;
   std::span<const bool>
       needed;  // whose gradient somebody wants; the others may be left as Tensor()
 };
@@ -50,11 +68,11 @@ struct Sample {
 
 struct OpSpec {
   std::string_view name;
-  std::size_t arity;
+  std::size_t arity;  // number of operands; kVariadic: any from 1 to kMaxArity
   // The op's value. Throws ShapeError or DtypeError naming the op and every operand.
-  Tensor (*forward)(std::span<const Tensor> inputs, const Attrs& attrs);
+  Tensor (*forward)(std::span<const Tensor> inputs, const Attrs& attrs, Kept& kept);
   // One gradient per needed input, of the input's shape; dy has the output's.
-  std::vector<Tensor> (*backward)(const Saved& saved, const Tensor& dy);
+  Parts (*backward)(const Saved& saved, const Tensor& dy);
   Sample (*sample)(const Rng& rng);
 };
 

@@ -11,8 +11,6 @@
 namespace palinode {
 namespace {
 
-constexpr std::size_t kMaxArity = 4;
-
 Tensor plus(const Tensor& a, const Tensor& b) {
   return with_float(a.dtype(), "backward", [&]<class T>() {
     return filled<T>(a.shape(), [&](std::span<T> out) {
@@ -21,15 +19,77 @@ Tensor plus(const Tensor& a, const Tensor& b) {
   });
 }
 
+// What the backward walk has found so far: for each node the gradient, none yet if it is empty.
+class Sums {
+ public:
+  explicit Sums(std::size_t nodes) : gradients_(nodes), found_(nodes, 0) {}
+
+  bool has(std::size_t node) const { return found_[node] != 0; }
+  const Tensor& at(std::size_t node) const { return gradients_[node]; }
+  Tensor take(std::size_t node) { return std::exchange(gradients_[node], Tensor()); }
+
+  void add(std::size_t node, const Tensor& part) {
+    gradients_[node] = has(node) ? plus(gradients_[node], part) : part;
+    found_[node] = 1;
+  }
+
+ private:
+  PoolVector<Tensor> gradients_;
+  PoolVector<char> found_;
+};
+
+void run_backward(const Tape& tape, const Tape::Node& node, const Tensor& dy, Sums& sums) {
+  InlineVector<Tensor, kMaxArity> inputs;
+  std::array<bool, kMaxArity> needed{};
+  for (std::size_t k = 0; k < node.operands.size(); ++k) {
+    inputs.push_back(tape.value(node.operands[k]));
+    needed[k] = tape.node(node.operands[k]).differentiable;
+  }
+  const std::span<const Tensor> in(inputs.begin(), inputs.size());
+  const std::span<const bool> wanted(needed.data(), inputs.size());
+  const Parts parts = node.op->backward({in, node.value, node.attrs, node.kept, wanted}, dy);
+  PALINODE_ASSERT(parts.size() == node.operands.size());
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    if (!needed[k]) continue;
+    PALINODE_ASSERT(parts[k].shape() == tape.value(node.operands[k]).shape());
+    sums.add(node.operands[k], parts[k]);
+  }
+}
+
+void run_segment_backward(const Tape& tape, const Tape::Node& node, const Tensor& dy, Sums& sums) {
+  Tape again;
+  const Var x = again.variable(tape.value(node.operands[0]));
+  const Var y = node.segment->run(again, x);
+  const Gradients gradients = again.backward(y, dy);
+  for (const std::size_t place : node.parameters) {
+    const Tape::Node& parameter = tape.node(place);
+    const Gradients::Item* item = gradients.find_item(*parameter.store, parameter.entry);
+    if (item == nullptr) continue;
+    if (item->written != parameter.written) {
+      throw StaleReadError(
+          fmt::format("checkpoint: {}/{} was written between the forward pass and "
+                      "the backward pass",
+                      parameter.store->name(), parameter.store->entries()[parameter.entry].name));
+    }
+    sums.add(place, item->value);
+  }
+  if (tape.node(node.operands[0]).differentiable) sums.add(node.operands[0], gradients.at(x));
+}
+
 }  // namespace
 
 const Tensor& Var::value() const { return tape_->value(node_); }
 
-const Tensor* Gradients::find(const Store& store, std::size_t entry) const {
+const Gradients::Item* Gradients::find_item(const Store& store, std::size_t entry) const {
   for (const Item& item : items_) {
-    if (item.store == &store && item.entry == entry) return &item.value;
+    if (item.store == &store && item.entry == entry) return &item;
   }
   return nullptr;
+}
+
+const Tensor* Gradients::find(const Store& store, std::size_t entry) const {
+  const Item* item = find_item(store, entry);
+  return item == nullptr ? nullptr : &item->value;
 }
 
 const Tensor& Gradients::at(const Store& store, std::string_view name) const {
@@ -41,9 +101,22 @@ const Tensor& Gradients::at(const Store& store, std::string_view name) const {
   return *found;
 }
 
+const Tensor& Gradients::at(Var variable) const {
+  for (const Item& item : variables_) {
+    if (item.entry == variable.node()) return item.value;
+  }
+  throw NameError("gradients: the loss does not depend on that variable");
+}
+
 Var Tape::push(Node node) {
   nodes_.push_back(std::move(node));
   return {*this, nodes_.size() - 1};
+}
+
+void Tape::check_mine(Var operand, std::string_view what) const {
+  if (operand.tape_ != this) {
+    throw NameError(fmt::format("{}: an operand belongs to another tape", what));
+  }
 }
 
 Var Tape::constant(Tensor value) {
@@ -52,15 +125,33 @@ Var Tape::constant(Tensor value) {
   return push(std::move(node));
 }
 
+Var Tape::variable(Tensor value) {
+  Node node;
+  node.value = std::move(value);
+  node.differentiable = true;
+  variables_.push_back(nodes_.size());
+  return push(std::move(node));
+}
+
 Var Tape::parameter(const Store& store, std::size_t entry) {
+  const Entry& now = store.entries()[entry];
   for (const std::size_t place : parameters_) {
-    if (nodes_[place].store == &store && nodes_[place].entry == entry) return {*this, place};
+    const Node& node = nodes_[place];
+    if (node.store != &store || node.entry != entry) continue;
+    if (node.written != now.written) {
+      throw StaleReadError(
+          fmt::format("tape: {}/{} was read as of write {} and has been written since (write {}); "
+                      "a pass reads each parameter once: start a new tape",
+                      store.name(), now.name, node.written, now.written));
+    }
+    return {*this, place};
   }
   Node node;
-  node.value = store.entries()[entry].value;
+  node.value = now.value;
   node.store = &store;
   node.entry = entry;
-  node.differentiable = !store.frozen();
+  node.written = now.written;
+  node.differentiable = !store.frozen() && store.role() != Role::kBuffer;
   parameters_.push_back(nodes_.size());
   return push(std::move(node));
 }
@@ -70,58 +161,81 @@ Var Tape::parameter(const Store& store, std::string_view name) {
 }
 
 Var Tape::apply(const OpSpec& op, std::span<const Var> operands, Attrs attrs) {
-  PALINODE_ASSERT(operands.size() == op.arity && op.arity <= kMaxArity);
+  PALINODE_ASSERT(operands.size() == op.arity ||
+                  (op.arity == kVariadic && !operands.empty() && operands.size() <= kMaxArity));
   Node node;
   node.op = &op;
-  std::vector<Tensor> inputs;
+  InlineVector<Tensor, kMaxArity> inputs;
   for (const Var& operand : operands) {
-    if (operand.tape_ != this) {
-      throw NameError(fmt::format("{}: an operand belongs to another tape", op.name));
-    }
+    check_mine(operand, op.name);
     node.operands.push_back(operand.node_);
     node.differentiable |= nodes_[operand.node_].differentiable;
     inputs.push_back(operand.value());
   }
-  node.value = op.forward(inputs, attrs);
+  Kept kept;
+  node.value = op.forward({inputs.begin(), inputs.size()}, attrs, kept);
+  // Nobody will ask for what a node without gradient has kept.
+  if (node.differentiable) node.kept.assign(kept.begin(), kept.end());
   node.attrs = std::move(attrs);
   return push(std::move(node));
 }
 
+Var Tape::apply(std::shared_ptr<const Segment> segment, Var x) {
+  check_mine(x, "checkpoint");
+  Node node;
+  node.operands.push_back(x.node_);
+  node.differentiable = nodes_[x.node_].differentiable;
+  Tape once;
+  const Var input = once.variable(x.value());
+  const Var y = segment->run(once, input);
+  node.value = y.value();
+  for (const std::size_t place : once.parameters_) {
+    const Var parameter = this->parameter(*once.nodes_[place].store, once.nodes_[place].entry);
+    node.parameters.push_back(parameter.node_);
+    node.differentiable |= nodes_[parameter.node_].differentiable;
+  }
+  node.segment = std::move(segment);
+  return push(std::move(node));
+}
+
 Gradients Tape::backward(Var loss) const {
-  if (loss.tape_ != this) throw NameError("backward: the loss belongs to another tape");
+  check_mine(loss, "backward");
   if (loss.value().elements() != 1) {
     throw ShapeError(
         fmt::format("backward: the loss is one number, got {}", loss.value().describe()));
   }
-  std::vector<std::optional<Tensor>> gradient(nodes_.size());
-  gradient[loss.node_] = with_float(loss.value().dtype(), "backward",
-                                    [&]<class T>() { return Tensor::full<T>(loss.shape(), T(1)); });
-  for (std::size_t i = loss.node_ + 1; i-- > 0;) {
+  return backward(loss, with_float(loss.value().dtype(), "backward",
+                                   [&]<class T>() { return Tensor::full<T>(loss.shape(), T(1)); }));
+}
+
+Gradients Tape::backward(Var y, const Tensor& dy) const {
+  check_mine(y, "backward");
+  if (dy.shape() != y.shape() || dy.dtype() != y.value().dtype()) {
+    throw ShapeError(fmt::format("backward: dy is of the shape and type of y, {}, got {}",
+                                 y.value().describe(), dy.describe()));
+  }
+  Sums sums(nodes_.size());
+  sums.add(y.node_, dy);
+  for (std::size_t i = y.node_ + 1; i-- > 0;) {
     const Node& node = nodes_[i];
-    if (node.op == nullptr || !node.differentiable || !gradient[i]) continue;
-    std::vector<Tensor> inputs;
-    std::array<bool, kMaxArity> needed{};
-    for (std::size_t k = 0; k < node.operands.size(); ++k) {
-      inputs.push_back(nodes_[node.operands[k]].value);
-      needed[k] = nodes_[node.operands[k]].differentiable;
-    }
-    const std::vector<Tensor> parts =
-        node.op->backward({inputs, node.value, node.attrs, needed}, *gradient[i]);
-    PALINODE_ASSERT(parts.size() == node.operands.size());
-    gradient[i].reset();
-    for (std::size_t k = 0; k < parts.size(); ++k) {
-      const std::size_t operand = node.operands[k];
-      if (!needed[k]) continue;
-      PALINODE_ASSERT(parts[k].shape() == nodes_[operand].value.shape());
-      std::optional<Tensor>& sum = gradient[operand];
-      sum = sum ? plus(*sum, parts[k]) : parts[k];
+    if (node.operands.empty() || !node.differentiable || !sums.has(i)) continue;
+    const Tensor gradient = sums.take(i);
+    if (node.segment != nullptr) {
+      run_segment_backward(*this, node, gradient, sums);
+    } else {
+      run_backward(*this, node, gradient, sums);
     }
   }
   Gradients result;
+  result.items_.reserve(parameters_.size());
   for (const std::size_t place : parameters_) {
     const Node& node = nodes_[place];
-    if (!gradient[place]) continue;
-    result.items_.push_back({node.store, node.entry, gradient[place]->compact()});
+    if (!node.differentiable || !sums.has(place)) continue;
+    result.items_.push_back({node.store, node.entry, sums.at(place).compact(), node.written});
+  }
+  for (const std::size_t place : variables_) {
+    if (!sums.has(place)) continue;
+    result.variables_.push_back({nullptr, place, sums.at(place).compact(), 0});
   }
   return result;
 }

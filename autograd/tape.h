@@ -3,18 +3,19 @@
 //
 // Operations are recorded in the order they run, so the reversed list is a topological order: no
 // recursion, no hash order. Gradients are a returned value; nothing is accumulated in a parameter
-// and there is nothing to reset.
+// and there is nothing to reset. A tape and all that it makes draws on the memory pool, so a new
+// one for every step costs no heap allocation.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "autograd/op_spec.h"
+#include "tensor/pool.h"
 #include "tensor/store.h"
 #include "tensor/tensor.h"
 
@@ -28,6 +29,7 @@ class Var {
   const Tensor& value() const;
   const Shape& shape() const { return value().shape(); }
   Tape& tape() const { return *tape_; }
+  std::size_t node() const { return node_; }  // its place on the tape
 
  private:
   friend class Tape;
@@ -37,66 +39,99 @@ class Var {
 };
 
 // d loss / d parameter, for each parameter of a store that is not frozen and that the loss depends
-// on.
+// on; and d loss / d variable for the tape's variables.
 class Gradients {
  public:
   struct Item {
-    const Store* store;
-    std::size_t entry;  // place in store->entries()
-    Tensor value;       // same shape and dtype as the parameter
+    const Store* store;     // none for a variable
+    std::size_t entry;      // place in store->entries(); for a variable its node
+    Tensor value;           // same shape and dtype as the parameter
+    std::uint64_t written;  // Entry::written of the value it was computed from
   };
 
-  std::span<const Item> items() const { return items_; }  // in order of first use on the tape
+  // The parameters, in order of first use on the tape.
+  std::span<const Item> items() const { return items_; }
   // None if the loss does not depend on that parameter.
   const Tensor* find(const Store& store, std::size_t entry) const;
+  const Item* find_item(const Store& store, std::size_t entry) const;
   // Throws NameError if there is none.
   const Tensor& at(const Store& store, std::string_view name) const;
+  // By a variable of the tape. Throws NameError if the loss does not depend on it.
+  const Tensor& at(Var variable) const;
 
  private:
   friend class Tape;
-  std::vector<Item> items_;
+  PoolVector<Item> items_;
+  PoolVector<Item> variables_;
+};
+
+// A part of a forward pass that is run again when its gradient is wanted, instead of keeping its
+// values (Chen, Xu, Zhang, Guestrin, arXiv:1604.06174): autograd/checkpoint.h.
+class Segment {
+ public:
+  virtual ~Segment() = default;
+  virtual Var run(Tape& tape, Var x) const = 0;
+
+ protected:
+  Segment() = default;
+  Segment(const Segment&) = default;
+  Segment& operator=(const Segment&) = default;
+  Segment(Segment&&) = default;
+  Segment& operator=(Segment&&) = default;
 };
 
 class Tape {
  public:
+  struct Node {
+    const OpSpec* op = nullptr;  // none for a leaf and for a segment
+    InlineVector<std::size_t, kMaxArity> operands = {};
+    Attrs attrs = {};
+    Tensor value = {};
+    PoolVector<Tensor> kept = {};
+    const Store* store = nullptr;  // of a parameter
+    std::size_t entry = 0;
+    std::uint64_t written = 0;  // Entry::written when it was read
+    std::shared_ptr<const Segment> segment = {};
+    PoolVector<std::size_t> parameters = {};  // nodes of a segment's parameters
+    bool differentiable = false;
+  };
+
   Tape() = default;
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // A value nothing is differentiated by.
+  // A value nothing is differentiated by, and one that gradients are given for.
   Var constant(Tensor value);
+  Var variable(Tensor value);
   // A parameter: reading it twice gives the same node. A frozen store's parameters take no
-  // gradient.
+  // gradient. Throws StaleReadError if it has been written since it was first read.
   Var parameter(const Store& store, std::size_t entry);
   Var parameter(const Store& store, std::string_view name);
 
   // Runs an op and records it. Throws NameError if an operand is of another tape.
   Var apply(const OpSpec& op, std::span<const Var> operands, Attrs attrs = {});
+  // Runs a segment and records it as one node.
+  Var apply(std::shared_ptr<const Segment> segment, Var x);
 
   // Gradients of a scalar. Contributions to one value are added in the order in which the backward
   // walk meets them (docs/arithmetic.md, section 5). Throws ShapeError unless the loss has one
   // element.
   Gradients backward(Var loss) const;
+  // The gradients of sum(dy * y). Throws ShapeError unless dy has y's shape.
+  Gradients backward(Var y, const Tensor& dy) const;
 
   const Tensor& value(std::size_t node) const { return nodes_[node].value; }
+  const Node& node(std::size_t node) const { return nodes_[node]; }
   std::size_t size() const { return nodes_.size(); }
 
  private:
-  struct Node {
-    const OpSpec* op = nullptr;  // none for a constant or a parameter
-    std::vector<std::size_t> operands;
-    Attrs attrs;
-    Tensor value;
-    const Store* store = nullptr;  // of a parameter
-    std::size_t entry = 0;
-    bool differentiable = false;
-  };
-
   Var push(Node node);
+  void check_mine(Var operand, std::string_view what) const;
 
-  std::deque<Node>
-      nodes_;  // its elements stay where they are, so Var::value may return a reference
-  std::vector<std::size_t> parameters_;  // nodes that are parameters
+  // Its elements stay where they are, so Var::value may return a reference.
+  std::deque<Node, PoolAllocator<Node>> nodes_;
+  PoolVector<std::size_t> parameters_;  // nodes that are parameters
+  PoolVector<std::size_t> variables_;
 };
 
 inline Gradients backward(Var loss) { return loss.tape().backward(loss); }

@@ -43,6 +43,12 @@ class FrozenError : public Error {
   using Error::Error;
 };
 
+// A parameter that was written after somebody read it to compute with.
+class StaleReadError : public Error {
+ public:
+  using Error::Error;
+};
+
 // A value that is not a number or not finite where one is required.
 class NonFiniteError : public Error {
  public:

@@ -8,7 +8,6 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -82,7 +81,7 @@ class Pool {
   std::size_t threads() const { return workers_.size() + 1; }
 
   // False, and nothing done, if another thread's round is under way. `part` must not throw.
-  bool try_run(std::size_t parts, const std::function<void(std::size_t)>& part) {
+  bool try_run(std::size_t parts, FunctionRef<void(std::size_t)> part) {
     const std::unique_lock round(round_mutex_, std::try_to_lock);
     if (!round.owns_lock()) return false;
     part_ = &part;
@@ -147,7 +146,7 @@ class Pool {
   std::mutex mutex_;
   std::condition_variable begin_;
   std::condition_variable done_;
-  const std::function<void(std::size_t)>* part_ = nullptr;
+  const FunctionRef<void(std::size_t)>* part_ = nullptr;
   std::atomic<std::size_t> running_ = 0;
   std::atomic<std::uint64_t> round_ = 0;
 };
@@ -189,7 +188,7 @@ void set_threads(std::size_t count) {
 std::size_t threads() { return pool()->threads(); }
 
 void parallel_for(std::size_t count, std::size_t min_per_range,
-                  const std::function<void(std::size_t, std::size_t)>& body) {
+                  FunctionRef<void(std::size_t, std::size_t)> body) {
   if (count == 0) return;
   const std::size_t shortest = std::max<std::size_t>(min_per_range, 1);
   if (inside_parallel || count / shortest < 2 || threads() == 1) return body(0, count);
@@ -207,11 +206,11 @@ void parallel_for(std::size_t count, std::size_t min_per_range,
       error.keep_current(p);
     }
   };
-  if (!pool()->try_run(parts, std::ref(part))) return body(0, count);
+  if (!pool()->try_run(parts, part)) return body(0, count);
   error.rethrow();
 }
 
-void parallel_jobs(std::size_t count, const std::function<void(std::size_t)>& job) {
+void parallel_jobs(std::size_t count, FunctionRef<void(std::size_t)> job) {
   if (count == 0) return;
   std::atomic<std::size_t> next = 0;
   FirstError error;
@@ -226,7 +225,7 @@ void parallel_jobs(std::size_t count, const std::function<void(std::size_t)>& jo
     }
   };
   const std::size_t parts = std::min(threads(), count);
-  if (inside_parallel || parts == 1 || !pool()->try_run(parts, std::ref(part))) part(0);
+  if (inside_parallel || parts == 1 || !pool()->try_run(parts, part)) part(0);
   error.rethrow();
 }
 

@@ -8,7 +8,8 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
+
+#include "tensor/function_ref.h"
 
 namespace palinode {
 
@@ -24,10 +25,10 @@ std::size_t threads();
 // any call made from inside a body, runs on the caller. The first exception by range order is
 // rethrown.
 void parallel_for(std::size_t count, std::size_t min_per_range,
-                  const std::function<void(std::size_t, std::size_t)>& body);
+                  FunctionRef<void(std::size_t, std::size_t)> body);
 
 // Calls job(i) for every i in [0, count) with threads taking the next index as they become free:
 // for long independent jobs (a seed of a study) whose results are stored by index.
-void parallel_jobs(std::size_t count, const std::function<void(std::size_t)>& job);
+void parallel_jobs(std::size_t count, FunctionRef<void(std::size_t)> job);
 
 }  // namespace palinode

@@ -1,4 +1,4 @@
-// Memory: a pool of 64-byte-aligned blocks, and page-aligned arenas that can be made read-only.
+// Memory of tensors: shared blocks of the pool, and page-aligned arenas that can be made read-only.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,8 @@
 namespace palinode {
 
 // A block of at least `bytes` bytes, 64-byte aligned, uninitialized. It returns to the process-wide
-// pool when the last handle goes. Thread-safe. Throws std::bad_alloc.
+// pool (pool.h) when the last handle goes. Thread-safe. Throws std::bad_alloc.
 std::shared_ptr<std::byte> allocate(std::size_t bytes);
-
-// What the pool holds, for tests and for tuning: bytes in free blocks.
-std::size_t pooled_bytes();
 
 // Whole pages, writable until `protect` is called and read-only from then on. Handles into it keep
 // it alive.

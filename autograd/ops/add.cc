@@ -6,7 +6,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_shape("add", in);
   return with_float(in[0].dtype(), "add", [&]<class T>() {
     return filled<T>(in[0].shape(), [&](std::span<T> y) {
@@ -15,7 +15,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs&) {
   });
 }
 
-std::vector<Tensor> backward(const Saved&, const Tensor& dy) { return {dy, dy}; }
+Parts backward(const Saved&, const Tensor& dy) { return {dy, dy}; }
 
 Sample sample(const Rng& rng) {
   const Shape shape = random_shape(rng);

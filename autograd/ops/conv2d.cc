@@ -19,7 +19,7 @@ kernels::ConvShape shape_of(std::span<const Tensor> in, const ConvSteps& steps) 
   return {x[0], x[3], weight[3], axis_of(x, weight, 0, steps), axis_of(x, weight, 1, steps)};
 }
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   require_same_dtype("conv2d", in);
   const Shape &x = in[0].shape(), &weight = in[1].shape(), &bias = in[2].shape();
   if (x.rank() != 4 || weight.rank() != 4 || bias.rank() != 1) {
@@ -36,11 +36,11 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Tensor x = saved.inputs[0].compact(), weight = saved.inputs[1].compact(), g = dy.compact();
   const kernels::ConvShape s = shape_of(saved.inputs, saved.attrs.steps);
-  return with_float(dy.dtype(), "conv2d", [&]<class T>() -> std::vector<Tensor> {
-    std::vector<Tensor> gradients(3);
+  return with_float(dy.dtype(), "conv2d", [&]<class T>() -> Parts {
+    Parts gradients(3);
     if (saved.needed[0]) {
       gradients[0] = filled<T>(x.shape(), [&](std::span<T> dx) {
         kernels::conv2d_input_grad<T>(s, g.values<T>(), weight.values<T>(), dx);

@@ -36,11 +36,11 @@ void check(std::span<const Tensor> in, const Attrs& attrs) {
   }
 }
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   check(in, attrs);
   const std::size_t rows = in[0].shape()[0], classes = in[0].shape()[1];
   return with_float(in[0].dtype(), "cross_entropy", [&]<class T>() {
-    std::vector<T> losses(rows);
+    PoolVector<T> losses(rows);
     const std::span<T> out = losses;
     kernels::cross_entropy_rows<T>(in[0].compact().values<T>(), rows, classes,
                                    attrs.labels.values<std::int32_t>(), out);
@@ -49,13 +49,13 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Tensor& x = saved.inputs[0];
   const Attrs& attrs = saved.attrs;
   const std::size_t rows = x.shape()[0], classes = x.shape()[1];
   return {with_float(dy.dtype(), "cross_entropy", [&]<class T>() {
     const T g = dy.values<T>()[0];
-    std::vector<T> r(rows);
+    PoolVector<T> r(rows);
     for (std::size_t i = 0; i < rows; ++i) {
       const T weighted = attrs.weights.empty() ? g : g * attrs.weights.values<T>()[i];
       r[i] = weighted / static_cast<T>(rows);

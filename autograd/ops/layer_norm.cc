@@ -9,7 +9,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   require_same_dtype("layer_norm", in);
   const Shape& shape = in[0].shape();
   const std::size_t n = shape.last();
@@ -17,7 +17,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
     throw_shapes("layer_norm", "needs x [..., n], gamma [n], beta [n], n not 0", in);
   }
   return with_float(in[0].dtype(), "layer_norm", [&]<class T>() {
-    std::vector<T> mean(shape.rows()), rstd(shape.rows());
+    PoolVector<T> mean(shape.rows()), rstd(shape.rows());
     return filled<T>(shape, [&](std::span<T> y) {
       kernels::layer_norm<T>(in[0].compact().values<T>(), shape.rows(), n,
                              in[1].compact().values<T>(), in[2].compact().values<T>(),
@@ -26,15 +26,15 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Shape& shape = dy.shape();
   const std::size_t rows = shape.rows(), n = shape.last();
   const Tensor x = saved.inputs[0].compact(), g = dy.compact();
-  return with_float(dy.dtype(), "layer_norm", [&]<class T>() -> std::vector<Tensor> {
-    std::vector<T> mean(rows), rstd(rows);
+  return with_float(dy.dtype(), "layer_norm", [&]<class T>() -> Parts {
+    PoolVector<T> mean(rows), rstd(rows);
     kernels::layer_norm_statistics<T>(x.values<T>(), rows, n, static_cast<T>(saved.attrs.eps), mean,
                                       rstd);
-    std::vector<Tensor> gradients(3);
+    Parts gradients(3);
     if (saved.needed[0]) {
       gradients[0] = filled<T>(shape, [&](std::span<T> dx) {
         kernels::layer_norm_grad<T>(g.values<T>(), x.values<T>(), rows, n,

@@ -7,7 +7,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("linear", in);
   const Shape &x = in[0].shape(), &w = in[1].shape(), &b = in[2].shape();
   if (x.rank() != 2 || w.rank() != 2 || b.rank() != 1) {
@@ -17,7 +17,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs&) {
   return product(in[0], in[1], in[2]);
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   return {saved.needed[0] ? product(dy, saved.inputs[1].transpose()) : Tensor(),
           saved.needed[1] ? product(saved.inputs[0].transpose(), dy) : Tensor(),
           saved.needed[2] ? column_sums(dy) : Tensor()};

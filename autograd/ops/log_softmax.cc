@@ -7,7 +7,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("log_softmax", in);
   const Shape& shape = in[0].shape();
   if (shape.last() == 0) throw_shapes("log_softmax", "the last axis is empty", in);
@@ -18,7 +18,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs&) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Shape& shape = dy.shape();
   return {with_float(dy.dtype(), "log_softmax", [&]<class T>() {
     return filled<T>(shape, [&](std::span<T> dx) {

@@ -7,7 +7,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("matmul", in);
   const Shape &a = in[0].shape(), &b = in[1].shape();
   if (a.rank() != b.rank() || (a.rank() != 2 && a.rank() != 3)) {
@@ -18,7 +18,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs&) {
   return product(in[0], in[1]);
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   return {saved.needed[0] ? product(dy, saved.inputs[1].transpose()) : Tensor(),
           saved.needed[1] ? product(saved.inputs[0].transpose(), dy) : Tensor()};
 }

@@ -6,7 +6,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("mean", in);
   if (in[0].empty()) throw_shapes("mean", "the mean of nothing", in);
   return with_float(in[0].dtype(), "mean", [&]<class T>() {
@@ -15,7 +15,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs&) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Tensor& x = saved.inputs[0];
   return {with_float(dy.dtype(), "mean", [&]<class T>() {
     return Tensor::full<T>(x.shape(), dy.values<T>()[0] / static_cast<T>(x.elements()));

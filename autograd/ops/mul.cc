@@ -14,12 +14,12 @@ Tensor product(const Tensor& a, const Tensor& b) {
   });
 }
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_shape("mul", in);
   return product(in[0], in[1]);
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   return {product(dy, saved.inputs[1]), product(dy, saved.inputs[0])};
 }
 

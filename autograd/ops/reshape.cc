@@ -5,12 +5,12 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   require_same_dtype("reshape", in);
   return in[0].reshape(attrs.shape);
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   return {dy.reshape(saved.inputs[0].shape())};
 }
 

@@ -7,7 +7,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   require_same_dtype("rms_norm", in);
   const Shape& shape = in[0].shape();
   const std::size_t n = shape.last();
@@ -15,7 +15,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
     throw_shapes("rms_norm", "needs x [..., n] and gamma [n], n not 0", in);
   }
   return with_float(in[0].dtype(), "rms_norm", [&]<class T>() {
-    std::vector<T> rstd(shape.rows());
+    PoolVector<T> rstd(shape.rows());
     return filled<T>(shape, [&](std::span<T> y) {
       kernels::rms_norm<T>(in[0].compact().values<T>(), shape.rows(), n,
                            in[1].compact().values<T>(), static_cast<T>(attrs.eps), y, rstd);
@@ -23,14 +23,14 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Shape& shape = dy.shape();
   const std::size_t rows = shape.rows(), n = shape.last();
   const Tensor x = saved.inputs[0].compact(), g = dy.compact();
-  return with_float(dy.dtype(), "rms_norm", [&]<class T>() -> std::vector<Tensor> {
-    std::vector<T> rstd(rows);
+  return with_float(dy.dtype(), "rms_norm", [&]<class T>() -> Parts {
+    PoolVector<T> rstd(rows);
     kernels::rms_norm_statistics<T>(x.values<T>(), rows, n, static_cast<T>(saved.attrs.eps), rstd);
-    std::vector<Tensor> gradients(2);
+    Parts gradients(2);
     if (saved.needed[0]) {
       gradients[0] = filled<T>(shape, [&](std::span<T> dx) {
         kernels::rms_norm_grad<T>(g.values<T>(), x.values<T>(), rows, n,

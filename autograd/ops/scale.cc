@@ -14,13 +14,11 @@ Tensor scaled(const Tensor& x, double factor) {
   });
 }
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   return scaled(in[0], attrs.factor);
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
-  return {scaled(dy, saved.attrs.factor)};
-}
+Parts backward(const Saved& saved, const Tensor& dy) { return {scaled(dy, saved.attrs.factor)}; }
 
 Sample sample(const Rng& rng) {
   return {{rng.normal(random_shape(rng), Dtype::kF64)}, {.factor = 0.5 + rng.uniform(0)}};

@@ -7,14 +7,14 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("sum", in);
   return with_float(in[0].dtype(), "sum", [&]<class T>() {
     return Tensor::full<T>({}, kernels::sum<T>(in[0].compact().values<T>()));
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   const Tensor& x = saved.inputs[0];
   return {with_float(dy.dtype(), "sum",
                      [&]<class T>() { return Tensor::full<T>(x.shape(), dy.values<T>()[0]); })};

@@ -8,7 +8,7 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("tanh", in);
   return with_float(in[0].dtype(), "tanh", [&]<class T>() {
     return filled<T>(in[0].shape(), [&](std::span<T> y) {
@@ -18,7 +18,7 @@ Tensor forward(std::span<const Tensor> in, const Attrs&) {
   });
 }
 
-std::vector<Tensor> backward(const Saved& saved, const Tensor& dy) {
+Parts backward(const Saved& saved, const Tensor& dy) {
   return {with_float(dy.dtype(), "tanh", [&]<class T>() {
     return filled<T>(dy.shape(), [&](std::span<T> dx) {
       const Tensor g = dy.compact();

@@ -5,12 +5,12 @@
 namespace palinode {
 namespace {
 
-Tensor forward(std::span<const Tensor> in, const Attrs&) {
+Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
   require_same_dtype("transpose", in);
   return in[0].transpose();
 }
 
-std::vector<Tensor> backward(const Saved&, const Tensor& dy) { return {dy.transpose()}; }
+Parts backward(const Saved&, const Tensor& dy) { return {dy.transpose()}; }
 
 Sample sample(const Rng& rng) { return {{rng.normal(random_shape(rng), Dtype::kF64)}, {}}; }
 

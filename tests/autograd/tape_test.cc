@@ -77,5 +77,38 @@ TEST_F(TapeTest, BackwardTwiceGivesTheSameBits) {
   EXPECT_EQ(xxh3(first), xxh3(second));
 }
 
+TEST_F(TapeTest, GivesTheGradientByAVariable) {
+  Tape tape;
+  const Var x = tape.variable(Tensor::full<double>({3}, 4.0));
+  const Gradients g = backward(sum(mul(x, x)));
+  EXPECT_EQ(g.at(x).values<double>()[2], 8.0);
+  EXPECT_TRUE(g.items().empty());
+}
+
+TEST_F(TapeTest, StartsTheWalkFromAGivenGradient) {
+  Tape tape;
+  const Var x = tape.parameter(store, "x");
+  const Gradients g = tape.backward(mul(x, x), Tensor::full<double>({3}, 0.5));
+  EXPECT_EQ(g.at(store, "x").values<double>()[0], 2.0);
+  EXPECT_THROW(tape.backward(mul(x, x), Tensor::full<double>({2}, 0.5)), ShapeError);
+}
+
+TEST_F(TapeTest, RefusesToReadAParameterAsOfTwoWrites) {
+  Tape tape;
+  tape.parameter(store, "x");
+  ledger.commit({.proposer = "test", .writes = {{&store, "x", Tensor::full<double>({3}, 1.0)}}});
+  EXPECT_MESSAGE(
+      tape.parameter(store, "x"), StaleReadError,
+      "tape: theta/x was read as of write 1 and has been written since (write 3); a pass "
+      "reads each parameter once: start a new tape");
+}
+
+TEST_F(TapeTest, WalksTenThousandOpsWithoutRecursion) {
+  Tape tape;
+  Var x = tape.parameter(store, "x");
+  for (int i = 0; i < 10000; ++i) x = scale(x, 1.0);
+  EXPECT_EQ(backward(sum(x)).at(store, "x").values<double>()[0], 1.0);
+}
+
 }  // namespace
 }  // namespace palinode

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tensor/pool.h"
 #include "tensor/storage.h"
 #include "tests/support/message.h"
 
@@ -92,13 +93,27 @@ TEST(Tensor, RefusesRowsOutsideTheTensor) {
   EXPECT_MESSAGE(counting({4, 2}).rows(3, 5), ShapeError, "rows: [3, 5) is not inside f32 [4, 2]");
 }
 
-TEST(Pool, TakesBackWhatATensorLeavesAndGivesItOutAgain) {
-  const std::byte* first = allocate(1000).get();
+TEST(Pool, TakesABlockBackAndGivesItOutAgain) {
+  std::byte* const first = take_block(1000);
+  give_block(first, 1000);
   const std::size_t pooled = pooled_bytes();
   if (pooled == 0) GTEST_SKIP() << "built with AddressSanitizer, without a pool";
-  const auto second = allocate(1000);
-  EXPECT_EQ(second.get(), first);
+  std::byte* const second = take_block(1000);
+  EXPECT_EQ(second, first);
   EXPECT_EQ(pooled - pooled_bytes(), 1024U);
+  give_block(second, 1000);
+}
+
+TEST(Pool, WastesAtMostAFifthOfABlock) {
+  if (pooled_bytes() == 0) GTEST_SKIP() << "built with AddressSanitizer, without a pool";
+  for (std::size_t bytes = 256; bytes < (std::size_t{1} << 22); bytes += bytes / 7 + 1) {
+    std::byte* const block = take_block(bytes);
+    const std::size_t before = pooled_bytes();
+    give_block(block, bytes);
+    const std::size_t size = pooled_bytes() - before;
+    EXPECT_GE(size, bytes);
+    EXPECT_LE(size, bytes + bytes / 4 + 64) << bytes;
+  }
 }
 
 }  // namespace

@@ -147,12 +147,16 @@ PoolVector<Tensor> Tensor::split(std::size_t axis, std::initializer_list<std::si
 }
 
 Tensor Tensor::unsqueeze(std::size_t axis) const {
-  if (axis > shape_.rank()) {
+  if (axis > shape_.rank() || shape_.rank() == Shape::kMaxRank) {
     throw ShapeError(fmt::format("unsqueeze: {} has no place {} for an axis", describe(), axis));
   }
   Extents extents, strides;
-  for (std::size_t i = 0; i < shape_.rank(); ++i) {
-    if (i == axis) extents.push_back(1), strides.push_back(1);
+  for (std::size_t i = 0; i <= shape_.rank(); ++i) {
+    if (i == axis) {
+      extents.push_back(1);
+      strides.push_back(1);
+    }
+    if (i == shape_.rank()) break;
     extents.push_back(shape_[i]);
     strides.push_back(strides_[i]);
   }

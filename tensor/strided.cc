@@ -8,7 +8,7 @@
 namespace palinode {
 namespace {
 
-constexpr std::size_t kTile = 32;  // elements: 32 rows of one cache line
+constexpr std::size_t kTile = 16;                                // a cache line of f32
 constexpr std::size_t kMinBytesPerRange = std::size_t{1} << 18;  // below, a thread costs more
 
 struct Offsets {

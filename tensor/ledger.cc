@@ -31,6 +31,8 @@ std::string_view reason_name(Reason reason) {
       return "sgd";
     case Reason::kAdam:
       return "adam";
+    case Reason::kRmsProp:
+      return "rmsprop";
     case Reason::kPolicyGradient:
       return "policy-gradient";
     case Reason::kNoise:

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "tensor/error.h"
+#include "tensor/finite.h"
 #include "tensor/ledger.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
@@ -36,6 +37,21 @@ void append_number(fmt::memory_buffer& text, double x) {
 
 std::string author(const Proposal& proposal) {
   return fmt::format("proposed by {}, step {}", proposal.proposer, proposal.step);
+}
+
+// Why values are not finite: the first gradient that was not, otherwise the first value itself.
+[[noreturn]] void throw_not_finite(const Proposal& proposal, const Store& store,
+                                   const std::string& name) {
+  for (const Step& step : proposal.steps) {
+    const std::optional<std::size_t> bad = first_not_finite(step.gradient);
+    if (!bad) continue;
+    throw NonFiniteError(
+        fmt::format("commit: the gradient of {}/{} {} is not finite, first at element {}; {}",
+                    step.store->name(), step.store->entries()[step.entry].name,
+                    step.gradient.describe(), *bad, author(proposal)));
+  }
+  throw NonFiniteError(fmt::format("commit: {}/{} would hold a NaN or an infinity; {}",
+                                   store.name(), name, author(proposal)));
 }
 
 }  // namespace
@@ -190,8 +206,7 @@ std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
   for (std::size_t i = 0; i < places.size(); ++i) {
     const Target& target = places[i];
     if (proposal.finite_only && !values[i].finite) {
-      throw NonFiniteError(fmt::format("commit: {}/{} would hold a NaN or an infinity; {}",
-                                       target.store->name(), *target.name, author(proposal)));
+      throw_not_finite(proposal, *target.store, *target.name);
     }
     staged.push_back({target,
                       values[i].change,

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,6 +20,7 @@ enum class Reason : std::uint8_t {
   kLoad,            // values copied from a file or another store
   kSgd,             // gradient descent, with or without momentum
   kAdam,            // Adam
+  kRmsProp,         // RMSProp
   kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
   kNoise,           // unstructured mutation
   kRestore,         // a rollback puts back values it kept
@@ -42,6 +44,7 @@ struct SgdRule {
   double lr = 0;
   double momentum = 0;  // 0: plain gradient descent, without a moment
   double weight_decay = 0;
+  bool nesterov = false;  // look ahead along the velocity; needs momentum
 };
 struct AdamRule {
   double beta1 = 0, beta2 = 0;
@@ -50,6 +53,16 @@ struct AdamRule {
   double eps = 0;
   double decay = 0;  // lr * weight decay (AdamW), 0 for none
 };
+struct RmsPropRule {
+  double lr = 0;
+  double alpha = 0;
+  double eps = 0;
+  double momentum = 0;  // 0: without a velocity
+  double weight_decay = 0;
+  bool centered = false;  // with the mean of the gradient as a moment
+};
+
+using Rule = std::variant<SgdRule, AdamRule, RmsPropRule>;
 
 // One parameter's step of an optimizer: not a new value but the rule that gives it. commit reads
 // gradient, weight and moments once, writes the new ones into memory of its own, and digests and
@@ -60,8 +73,12 @@ struct Step {
   Tensor gradient = {};          // of its shape and dtype
   const Store* state = nullptr;  // of the moments, if the rule has any
   std::vector<std::string> moments =
-      {};  // names in `state`: none, {v}, or {m, v}; created as zeros
-  std::variant<SgdRule, AdamRule> rule = {};
+      {};  // names in `state`: those of moments_of(rule) (write_pass.h); created as zeros
+  Rule rule = {};
+  // What becomes of a gradient before the rule: it is multiplied by `scale`, rounded once, and
+  // then limited to [-limit, limit].
+  double scale = 1;
+  double limit = std::numeric_limits<double>::infinity();
 };
 
 struct Proposal {

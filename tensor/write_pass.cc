@@ -1,6 +1,8 @@
 #include "tensor/write_pass.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -58,8 +60,8 @@ void prefetch(std::span<const T> values, std::size_t at) {
 
 template <class T>
 kernels::SgdStep<T> coefficients(const SgdRule& rule) {
-  return {static_cast<T>(rule.lr), static_cast<T>(rule.momentum),
-          static_cast<T>(rule.weight_decay)};
+  return {static_cast<T>(rule.lr), static_cast<T>(rule.momentum), static_cast<T>(rule.weight_decay),
+          rule.nesterov};
 }
 
 template <class T>
@@ -68,6 +70,13 @@ kernels::AdamStep<T> coefficients(const AdamRule& rule) {
           static_cast<T>(rule.beta2), static_cast<T>(1.0 - rule.beta2),
           static_cast<T>(rule.a),     static_cast<T>(rule.r),
           static_cast<T>(rule.eps),   static_cast<T>(rule.decay)};
+}
+
+template <class T>
+kernels::RmsPropStep<T> coefficients(const RmsPropRule& rule) {
+  return {static_cast<T>(rule.lr),          static_cast<T>(rule.alpha),
+          static_cast<T>(1.0 - rule.alpha), static_cast<T>(rule.eps),
+          static_cast<T>(rule.momentum),    static_cast<T>(rule.weight_decay)};
 }
 
 // The arrays of a step: the weight first, then its moments.
@@ -79,9 +88,9 @@ struct Arrays {
 };
 
 template <class T>
-void advance(const SgdRule& rule, const Arrays<T>& x, std::size_t at, std::size_t count) {
+void advance(const SgdRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+  const std::size_t count = g.size();
   const auto step = coefficients<T>(rule);
-  const auto g = x.gradient.subspan(at, count);
   const auto w = x.before[0].subspan(at, count);
   const auto w_out = x.after[0].subspan(at, count);
   if (rule.momentum == 0) return kernels::sgd<T>(step, g, w, w_out);
@@ -90,11 +99,39 @@ void advance(const SgdRule& rule, const Arrays<T>& x, std::size_t at, std::size_
 }
 
 template <class T>
-void advance(const AdamRule& rule, const Arrays<T>& x, std::size_t at, std::size_t count) {
-  kernels::adam<T>(coefficients<T>(rule), x.gradient.subspan(at, count),
-                   x.before[0].subspan(at, count), x.before[1].subspan(at, count),
-                   x.before[2].subspan(at, count), x.after[0].subspan(at, count),
-                   x.after[1].subspan(at, count), x.after[2].subspan(at, count));
+void advance(const AdamRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+  const std::size_t count = g.size();
+  kernels::adam<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count),
+                   x.before[1].subspan(at, count), x.before[2].subspan(at, count),
+                   x.after[0].subspan(at, count), x.after[1].subspan(at, count),
+                   x.after[2].subspan(at, count));
+}
+
+template <class T>
+void advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+  const std::size_t count = g.size();
+  kernels::RmsPropMoments<const T> old;
+  kernels::RmsPropMoments<T> out;
+  std::size_t next = 1;
+  const auto take = [&](std::span<const T>& before, std::span<T>& after) {
+    before = x.before[next].subspan(at, count);
+    after = x.after[next].subspan(at, count);
+    ++next;
+  };
+  take(old.s, out.s);
+  if (rule.centered) take(old.m, out.m);
+  if (rule.momentum != 0) take(old.v, out.v);
+  kernels::rmsprop<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count), old,
+                      x.after[0].subspan(at, count), out);
+}
+
+// The gradient as the rule gets it: itself, or scaled and limited in `room`.
+template <class T>
+std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T, kPiece>& room) {
+  if (step.scale == 1 && std::isinf(step.limit)) return g;
+  const std::span<T> out = std::span<T>(room).first(g.size());
+  kernels::prepare_gradient<T>(static_cast<T>(step.scale), static_cast<T>(step.limit), g, out);
+  return out;
 }
 
 template <class T>
@@ -131,10 +168,12 @@ Written copy_others(const Tensor* old, const Tensor& value, WritePass pass) {
 
 }  // namespace
 
-std::size_t moments_of(const std::variant<SgdRule, AdamRule>& rule) {
-  const SgdRule* sgd = std::get_if<SgdRule>(&rule);
-  if (sgd == nullptr) return 2;
-  return sgd->momentum == 0 ? 0 : 1;
+std::size_t moments_of(const Rule& rule) {
+  if (const SgdRule* sgd = std::get_if<SgdRule>(&rule)) return sgd->momentum == 0 ? 0 : 1;
+  if (const RmsPropRule* rmsprop = std::get_if<RmsPropRule>(&rule)) {
+    return std::size_t{1} + (rmsprop->centered ? 1 : 0) + (rmsprop->momentum == 0 ? 0 : 1);
+  }
+  return 2;
 }
 
 Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
@@ -155,6 +194,7 @@ std::vector<Written> take_step(const Step& step, const Tensor& weight,
     Arrays<T> arrays{gradient.values<T>(), {}, {}};
     std::vector<TensorBuilder> builders;
     std::vector<Trace<T>> traces;
+    alignas(64) std::array<T, kPiece> room;
     traces.reserve(1 + moments.size());
     for (std::size_t i = 0; i <= moments.size(); ++i) {
       builders.emplace_back(weight.shape(), weight.dtype());
@@ -164,7 +204,8 @@ std::vector<Written> take_step(const Step& step, const Tensor& weight,
     }
     for (std::size_t at = 0; at < arrays.gradient.size(); at += kPiece) {
       const std::size_t count = std::min(kPiece, arrays.gradient.size() - at);
-      std::visit([&](const auto& rule) { advance<T>(rule, arrays, at, count); }, step.rule);
+      const std::span<const T> g = prepared<T>(step, arrays.gradient.subspan(at, count), room);
+      std::visit([&](const auto& rule) { advance<T>(rule, g, arrays, at); }, step.rule);
       // The next piece comes from memory while this one is digested.
       prefetch(arrays.gradient, at + count);
       for (const std::span<const T> x : arrays.before) prefetch(x, at + count);

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <variant>
 #include <vector>
 
 #include "tensor/kernels/change.h"
@@ -27,8 +26,9 @@ struct WritePass {
   bool digest = false;
 };
 
-// How many moments a rule keeps: none, {v}, or {m, v}.
-std::size_t moments_of(const std::variant<SgdRule, AdamRule>& rule);
+// How many moments a rule keeps. SGD: none, or {v}; Adam: {m, v}; RMSProp: {s}, then m if centered,
+// then v with momentum.
+std::size_t moments_of(const Rule& rule);
 
 // A copy of `value`, to replace `old` (none: a new entry).
 Written copy_value(const Tensor* old, const Tensor& value, WritePass pass);

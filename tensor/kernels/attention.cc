@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <limits>
 
 #include "tensor/error.h"
 #include "tensor/kernels/attention_table.h"
@@ -136,26 +137,54 @@ void sum_over_queries(const AttentionShape& s, std::size_t begin, std::size_t en
   });
 }
 
-// x = the softmax of scale * x, in place.
+// What is behind the n values of a line, in the vector that starts at j, replaced by `other`.
+template <class D, class V>
+HWY_INLINE V first_values(D d, std::size_t n, std::size_t j, V v, V other) {
+  if (j + hn::Lanes(d) <= n) return v;
+  return hn::IfThenElse(hn::FirstN(d, n - j), v, other);
+}
+
+// x = scale * x, and the maximum of it as max_of gives it. Lines end in whole vectors.
+template <class T>
+HWY_INLINE T scale_and_max(T scale, T* x, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const auto larger = [](auto a, auto b) HWY_ATTR { return hn::IfThenElse(hn::Gt(b, a), b, a); };
+  const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  auto maxima = lowest;
+  auto nans = hn::IsNaN(lowest);
+  for (std::size_t j = 0; j < n; j += hn::Lanes(d)) {
+    const auto value = hn::Mul(hn::LoadU(d, x + j), hn::Set(d, scale));
+    hn::StoreU(value, d, x + j);
+    const auto counted = first_values(d, n, j, value, lowest);
+    maxima = larger(maxima, counted);
+    nans = hn::Or(nans, hn::IsNaN(counted));
+  }
+  const T largest = fold_lanes(d, maxima, larger);
+  return hn::AllFalse(d, nans) ? largest + T{0} : std::numeric_limits<T>::quiet_NaN();
+}
+
+// x = the softmax of scale * x, in place; zeros behind it, to the end of its last vector, which add
+// nothing to the sum.
 template <bool kFastExp, class T>
 HWY_NOINLINE void softmax_row(T scale, T* x, std::size_t n) {
   const hn::ScalableTag<T> d;
-  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
-    access.store(d, hn::Mul(access.load(d, x + j), hn::Set(d, scale)), x + j);
-  });
-  const T m = max_of(x, n);
-  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+  const T m = scale_and_max(scale, x, n);
+  const std::size_t whole = round_up(n, hn::Lanes(d));
+  const T total = sum_each(d, whole, [=](auto access, std::size_t j) HWY_ATTR {
     const auto shifted = hn::Sub(access.load(d, x + j), hn::Set(d, m));
+    auto e = hn::Zero(d);
     if constexpr (kFastExp) {
-      access.store(d, ExpFast(d, shifted), x + j);
+      e = ExpFast(d, shifted);
     } else {
-      access.store(d, Exp(d, shifted), x + j);
+      e = Exp(d, shifted);
     }
+    e = first_values(d, n, j, e, hn::Zero(d));
+    access.store(d, e, x + j);
+    return e;
   });
-  const T total = sum_of(x, n);
-  for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
-    access.store(d, hn::Div(access.load(d, x + j), hn::Set(d, total)), x + j);
-  });
+  for (std::size_t j = 0; j < whole; j += hn::Lanes(d)) {
+    hn::StoreU(hn::Div(hn::LoadU(d, x + j), hn::Set(d, total)), d, x + j);
+  }
 }
 
 // g = scale * (the gradient by the scores), in place, from the gradient by p.

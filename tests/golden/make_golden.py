@@ -120,7 +120,7 @@ def elementwise():
 def broadcasting():
     shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)), ((2, 3, 4), (3, 1)),
               ((2, 1, 4), (1, 3, 1)), ((2, 3), ()), ((), (3,)), ((1, 1), (5, 1)), ((0, 3), (1, 3))]
-    for op in ("add", "sub", "mul", "div"):
+    for op in ("add", "sub", "mul", "div", "minimum", "maximum"):
         for left, right in shapes:
             draw = Draw(f"{op}{left}{right}")
             a, b = draw.normal(*left), draw.normal(*right)
@@ -270,14 +270,32 @@ def indexing():
              mask=draw.bits(1 - p, 4, 5))
 
 
-def attention(q, k, v):
-    """Causal; q [b, heads, t, d], k and v [b, kv_heads, t, d], query head h reads kv head
-    h * kv_heads / heads (Vaswani et al. 2017; Ainslie et al., arXiv:2305.13245)."""
+def attention(q, k, v, causal=True):
+    """q [b, heads, t, d], k and v [b, kv_heads, s, d]; query head h reads head h * kv_heads / heads
+    of the others; causal: the last query sees the last key and none sees a later one (Vaswani et
+    al. 2017; Ainslie et al., arXiv:2305.13245)."""
     group = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
     scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-    past = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
-    return scores.masked_fill(~past, -math.inf).softmax(-1) @ v
+    if causal:
+        past = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(k.shape[2] - q.shape[2])
+        scores = scores.masked_fill(~past, -math.inf)
+    return scores.softmax(-1) @ v
+
+
+def attention_of_rows(q, k, v, batch, heads, kv_heads, causal):
+    """The same on matrices with a row for each position: [batch * t, heads * d]."""
+    def split(x, n):
+        return x.reshape(batch, x.shape[0] // batch, n, -1).transpose(1, 2)
+
+    y = attention(split(q, heads), split(k, kv_heads), split(v, kv_heads), causal)
+    return y.transpose(1, 2).reshape(q.shape)
+
+
+def packed_attention(qkv, batch, heads, kv_heads, causal):
+    d = qkv.shape[1] // (heads + 2 * kv_heads)
+    q, k, v = qkv.split([heads * d, kv_heads * d, kv_heads * d], 1)
+    return attention_of_rows(q, k, v, batch, heads, kv_heads, causal)
 
 
 def rope(x, base, offset, halves):
@@ -295,12 +313,15 @@ def rope(x, base, offset, halves):
 
 def attentions():
     draw = Draw("attention")
-    for b, heads, kv, t, d in [(2, 2, 2, 5, 4), (1, 1, 1, 1, 3), (1, 3, 3, 7, 2)]:
-        case("attention", attention, q=draw.normal(b, heads, t, d), k=draw.normal(b, kv, t, d),
-             v=draw.normal(b, kv, t, d))
-    for b, heads, kv, t, d in [(2, 4, 2, 5, 4), (1, 6, 1, 4, 2)]:
-        case("grouped_attention", attention, q=draw.normal(b, heads, t, d),
-             k=draw.normal(b, kv, t, d), v=draw.normal(b, kv, t, d))
+    for b, heads, kv, t, keys, d, causal in [
+            (2, 2, 2, 5, 5, 4, 1), (1, 1, 1, 1, 1, 3, 1), (1, 3, 3, 7, 7, 2, 0),
+            (2, 4, 2, 5, 5, 4, 1), (1, 6, 1, 4, 4, 2, 0), (2, 2, 1, 2, 6, 3, 1)]:
+        settings = {"batch": b, "heads": heads, "kv_heads": kv, "causal": causal}
+        case("attention", attention_of_rows, settings, q=draw.normal(b * t, heads * d),
+             k=draw.normal(b * keys, kv * d), v=draw.normal(b * keys, kv * d))
+        if t == keys:
+            case("packed_attention", packed_attention, settings,
+                 qkv=draw.normal(b * t, (heads + 2 * kv) * d))
     for shape, offset in [((2, 2, 5, 6), 0), ((1, 1, 3, 4), 11)]:
         for op, halves in [("rope", False), ("rope_halves", True)]:
             case(op, lambda x, base, offset, h=halves: rope(x, base, offset, h),

@@ -8,8 +8,13 @@
 
 namespace palinode {
 
-Var add(Var a, Var b);                    // same shape
-Var mul(Var a, Var b);                    // same shape, element by element
+// Element by element; the operands broadcast as in NumPy.
+Var add(Var a, Var b);
+Var sub(Var a, Var b);
+Var mul(Var a, Var b);
+Var div(Var a, Var b);
+Var minimum(Var a, Var b);
+Var maximum(Var a, Var b);
 Var scale(Var x, double factor);          // any shape
 Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n], or a batch of each
 Var transpose(Var x);                     // [..., r, c] -> [..., c, r]

@@ -74,6 +74,7 @@ Ledger::~Ledger() = default;
 void Ledger::start(std::string_view level) {
   const std::string body = fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level);
   append(body);
+  sequence_ = 1;
 }
 
 const Store& Ledger::open(std::string name, Role role) {
@@ -117,7 +118,6 @@ void Ledger::append(const Records& records) {
     throw EnvironmentError(fmt::format("ledger: cannot write {}", path_));
   }
   head_ = head;
-  sequence_ += records.ends.size();
 }
 
 void Ledger::append(std::string_view body) {
@@ -153,6 +153,7 @@ Sha256Digest Ledger::freeze(const Store& store) {
   const std::string body =
       fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
   append(body);
+  ++sequence_;
   for (std::size_t i = 0; i < moved.size(); ++i) target.entries_[i].value = moved[i];
   target.frozen_ = true;
   target.frozen_since_ = seq;

@@ -137,6 +137,13 @@ PoolVector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
                                   store.name(), store.entries_.size(), author(proposal)));
     }
     found.push_back(existing(proposal, store, step.entry, step.gradient, "gradient"));
+    const Entry& parameter = store.entries_[step.entry];
+    if (step.read != 0 && step.read != parameter.written) {
+      throw StaleReadError(fmt::format(
+          "commit: {}/{} was read as of write {} and has been written since (write {}): "
+          "its gradient is of another value; {}",
+          store.name(), parameter.name, step.read, parameter.written, author(proposal)));
+    }
     const std::size_t wanted = moments_of(step.rule);
     if (step.moments.size() != wanted) {
       throw NameError(fmt::format("commit: a step for {}/{} names {} moments, its rule has {}; {}",
@@ -220,7 +227,7 @@ PoolVector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
       throw_not_finite(proposal, *target.store, target.name);
     }
     staged.push_back({target, std::move(values[i]), seq, {}, {}});
-    if (level_ != Level::kOff) ++seq;
+    ++seq;
     if (target.old != nullptr) continue;
     staged.back().entry_name = target.name;
     std::map<std::string, std::size_t, std::less<>> one{{std::string(target.name), target.place}};
@@ -272,6 +279,7 @@ void Ledger::commit(const Proposal& proposal) {
   Records records;
   describe(proposal, staged, records);
   append(records);
+  sequence_ += staged.size();
   for (Staged& each : staged) {
     std::vector<Entry>& entries = each.target.store->entries_;
     Written& written = each.written;

@@ -28,7 +28,7 @@ struct GptSize {
 
 // What is trained on one batch over and over.
 //   an MLP with tanh: parameters weight, bias of each layer in order; x [rows, in]
-//   a GPT: parameters as tests/golden/make_golden.py names them; tokens [rows, context]
+//   a GPT: parameters as nn::Gpt names them (docs/models.md), untied; tokens [rows, context]
 struct TorchTask {
   std::vector<TorchParameter> parameters;
   bool adam = false;  // otherwise plain SGD

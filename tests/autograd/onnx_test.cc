@@ -84,6 +84,14 @@ std::vector<Tensor> elementwise(const NodeTest& t, Unary op) {
   return {op(tape.constant(t.at(0))).value()};
 }
 
+using Binary = Var (*)(Var, Var);
+
+std::vector<Tensor> elementwise(const NodeTest& t, Binary op) {
+  need(t.at(0).dtype() == Dtype::kF32 && t.operands.size() == 2);
+  Tape tape;
+  return {op(tape.constant(t.at(0)), tape.constant(t.at(1))).value()};
+}
+
 std::vector<Tensor> along_axis(const NodeTest& t, Unary op) {
   const std::size_t rank = t.at(0).shape().rank();
   const Axes axes = to_end(rank, axis_of(t, -1));
@@ -226,6 +234,13 @@ using Compute = std::function<std::vector<Tensor>(const NodeTest&)>;
 
 const std::map<std::string, Compute>& operations() {
   static const std::map<std::string, Compute> kAll = {
+      {"Add", [](const NodeTest& t) { return elementwise(t, add); }},
+      {"Sub", [](const NodeTest& t) { return elementwise(t, sub); }},
+      {"Mul", [](const NodeTest& t) { return elementwise(t, mul); }},
+      {"Div", [](const NodeTest& t) { return elementwise(t, div); }},
+      {"Min", [](const NodeTest& t) { return elementwise(t, minimum); }},
+      {"Max", [](const NodeTest& t) { return elementwise(t, maximum); }},
+      {"Sum", [](const NodeTest& t) { return elementwise(t, add); }},
       {"Relu", [](const NodeTest& t) { return elementwise(t, relu); }},
       {"Tanh", [](const NodeTest& t) { return elementwise(t, tanh); }},
       {"Sigmoid", [](const NodeTest& t) { return elementwise(t, sigmoid); }},
@@ -281,15 +296,19 @@ TEST(Onnx, OperationsPassTheNodeTestsOfTheirKind) {
     } catch (const NotOurs&) {
     }
   }
-  const std::map<std::string, int> expected = {{"Conv", 5},       {"Cos", 2},
+  const std::map<std::string, int> expected = {{"Add", 2},        {"Conv", 5},
+                                               {"Cos", 2},        {"Div", 3},
                                                {"Erf", 1},        {"Exp", 2},
-                                               {"Gemm", 11},      {"Log", 2},
-                                               {"MatMul", 3},     {"LayerNormalization", 19},
-                                               {"LogSoftmax", 7}, {"ReduceMean", 2},
-                                               {"Relu", 1},       {"ReduceSum", 2},
-                                               {"Reshape", 10},   {"Sigmoid", 2},
-                                               {"Sin", 2},        {"Softmax", 7},
-                                               {"Tanh", 2},       {"SoftmaxCrossEntropyLoss", 34}};
+                                               {"Gemm", 11},      {"LayerNormalization", 19},
+                                               {"Log", 2},        {"LogSoftmax", 7},
+                                               {"MatMul", 3},     {"Max", 2},
+                                               {"Min", 2},        {"Mul", 3},
+                                               {"ReduceMean", 2}, {"ReduceSum", 2},
+                                               {"Relu", 1},       {"Reshape", 10},
+                                               {"Sigmoid", 2},    {"Sin", 2},
+                                               {"Softmax", 7},    {"SoftmaxCrossEntropyLoss", 34},
+                                               {"Sub", 3},        {"Sum", 1},
+                                               {"Tanh", 2}};
   EXPECT_EQ(used, expected);
 }
 

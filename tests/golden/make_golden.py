@@ -4,8 +4,9 @@
     /usr/bin/python3 tests/golden/make_golden.py [FOLDER]     (Debian's python3-torch 1.13.1)
 
 Nothing is drawn but from seeds made of the cases' names, on one thread, so a second run writes the
-same bytes; another build of PyTorch may differ in the last bits. Layouts are Palinode's: images
-[n, h, w, c], convolution weights [kh, kw, c_in, c_out], linear weights [in, out].
+same bytes; another build of PyTorch may differ in the last bits. Layouts and names of models are
+Palinode's: images [n, h, w, c], convolution weights [kh, kw, c_in, c_out],
+linear weights [in, out].
 
 ops.safetensors      OP/CASE/x, .../y, .../dy, .../dx: inputs by name, output, the weights of the
                      sum of outputs that is differentiated, gradients ("d" and the input's name).
@@ -423,19 +424,26 @@ def schedules(file):
 
 
 def gpt_parameters(draw, vocab, context, layers, width):
-    p = {"token_embedding": draw.normal(vocab, width, scale=0.5),
-         "position_embedding": draw.normal(context, width, scale=0.5)}
+    p = {}
+
+    def norm(name):
+        p[name + ".weight"] = 1 + draw.normal(width, scale=0.1)
+        p[name + ".bias"] = draw.normal(width, scale=0.1)
+
+    def linear(name, n_in, n_out):
+        p[name + ".weight"] = draw.normal(n_in, n_out, scale=n_in**-0.5)
+        p[name + ".bias"] = draw.normal(n_out, scale=0.1)
+
+    p["token.weight"] = draw.normal(vocab, width, scale=0.5)
+    p["position.weight"] = draw.normal(context, width, scale=0.5)
     for i in range(layers):
-        for norm in ("norm1", "norm2"):
-            p[f"block.{i}.{norm}.gamma"] = 1 + draw.normal(width, scale=0.1)
-            p[f"block.{i}.{norm}.beta"] = draw.normal(width, scale=0.1)
-        for name, n_in, n_out in [("attention.qkv", width, 3 * width),
-                                  ("attention.out", width, width), ("mlp.up", width, 4 * width),
-                                  ("mlp.down", 4 * width, width)]:
-            p[f"block.{i}.{name}.weight"] = draw.normal(n_in, n_out, scale=n_in**-0.5)
-            p[f"block.{i}.{name}.bias"] = draw.normal(n_out, scale=0.1)
-    p["norm.gamma"] = 1 + draw.normal(width, scale=0.1)
-    p["norm.beta"] = draw.normal(width, scale=0.1)
+        norm(f"block.{i}.attn.norm")
+        linear(f"block.{i}.attn.qkv", width, 3 * width)
+        linear(f"block.{i}.attn.out", width, width)
+        norm(f"block.{i}.mlp.norm")
+        linear(f"block.{i}.mlp.up", width, 4 * width)
+        linear(f"block.{i}.mlp.down", 4 * width, width)
+    norm("norm")
     p["head.weight"] = draw.normal(width, vocab, scale=width**-0.5)
     return p
 
@@ -443,10 +451,10 @@ def gpt_parameters(draw, vocab, context, layers, width):
 def gpt_logits(p, tokens, layers, heads):
     """Pre-norm, learned positions, GELU in its tanh form (Radford et al. 2019)."""
     b, t = tokens.shape
-    width = p["token_embedding"].shape[1]
+    width = p["token.weight"].shape[1]
 
     def norm(x, name):
-        return F.layer_norm(x, (width,), p[name + ".gamma"], p[name + ".beta"], 1e-5)
+        return F.layer_norm(x, (width,), p[name + ".weight"], p[name + ".bias"], 1e-5)
 
     def linear(x, name):
         return x @ p[name + ".weight"] + p[name + ".bias"]
@@ -454,23 +462,24 @@ def gpt_logits(p, tokens, layers, heads):
     def split(x):
         return x.reshape(b, t, heads, width // heads).transpose(1, 2)
 
-    x = p["token_embedding"][tokens] + p["position_embedding"][:t]
+    x = p["token.weight"][tokens] + p["position.weight"][:t]
     for i in range(layers):
-        block = f"block.{i}."
-        q, k, v = linear(norm(x, block + "norm1"), block + "attention.qkv").split(width, -1)
+        attn, mlp = f"block.{i}.attn.", f"block.{i}.mlp."
+        q, k, v = linear(norm(x, attn + "norm"), attn + "qkv").split(width, -1)
         y = attention(split(q), split(k), split(v)).transpose(1, 2).reshape(b, t, width)
-        x = x + linear(y, block + "attention.out")
-        hidden = F.gelu(linear(norm(x, block + "norm2"), block + "mlp.up"), approximate="tanh")
-        x = x + linear(hidden, block + "mlp.down")
+        x = x + linear(y, attn + "out")
+        hidden = F.gelu(linear(norm(x, mlp + "norm"), mlp + "up"), approximate="tanh")
+        x = x + linear(hidden, mlp + "down")
     return (norm(x, "norm") @ p["head.weight"]).reshape(b * t, -1)
 
 
 def cnn_logits(p, x):
-    """Two times convolution 3x3 (padding 1), ReLU, maximum over 2x2; then a linear layer."""
-    for layer in ("conv.0", "conv.1"):
-        x = conv2d(x, p[layer + ".weight"], p[layer + ".bias"], (1, 1), (1, 1), (1, 1))
+    """Two times convolution 3x3 (padding 1), ReLU, maximum over 2x2; two linear layers."""
+    for conv in ("block.0.conv", "block.1.conv"):
+        x = conv2d(x, p[conv + ".weight"], p[conv + ".bias"], (1, 1), (1, 1), (1, 1))
         x = pool(F.max_pool2d, F.relu(x), (2, 2), (2, 2), (0, 0))
-    return x.flatten(1) @ p["head.weight"] + p["head.bias"]
+    hidden = F.relu(x.flatten(1) @ p["layer.0.weight"] + p["layer.0.bias"])
+    return hidden @ p["layer.1.weight"] + p["layer.1.bias"]
 
 
 def training(parameters, logits_of, labels, extra):
@@ -508,9 +517,11 @@ def gpt():
 def cnn():
     draw = Draw("cnn")
     x = draw.normal(4, 8, 8, 2)
-    p = {"conv.0.weight": draw.normal(3, 3, 2, 4, scale=0.3), "conv.0.bias": draw.normal(4),
-         "conv.1.weight": draw.normal(3, 3, 4, 6, scale=0.2), "conv.1.bias": draw.normal(6),
-         "head.weight": draw.normal(2 * 2 * 6, 5, scale=0.3), "head.bias": draw.normal(5)}
+    p = {"block.0.conv.weight": draw.normal(3, 3, 2, 4, scale=0.3),
+         "block.0.conv.bias": draw.normal(4), "block.1.conv.bias": draw.normal(6),
+         "block.1.conv.weight": draw.normal(3, 3, 4, 6, scale=0.2),
+         "layer.0.weight": draw.normal(2 * 2 * 6, 8, scale=0.3), "layer.0.bias": draw.normal(8),
+         "layer.1.weight": draw.normal(8, 5, scale=0.4), "layer.1.bias": draw.normal(5)}
     return training(p, lambda p: cnn_logits(p, x), draw.below(5, 4), {"x": x})
 
 

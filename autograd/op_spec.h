@@ -39,6 +39,16 @@ struct PoolSteps {
   std::array<std::size_t, 2> padding = {0, 0};
 };
 
+// How attention reads its matrices: autograd/ops.h.
+struct AttentionConfig {
+  std::size_t batch = 1;     // sequences
+  std::size_t heads = 1;     // of queries
+  std::size_t kv_heads = 1;  // of keys and values, a divisor of heads
+  bool causal = true;        // a query sees no later key; the last query sees the last key
+  double scale = 0;          // of the scores; 0: 1 / sqrt(head_dim)
+  Precision precision = Precision::kRounded;  // of the exponential
+};
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;   // scale
@@ -47,19 +57,20 @@ struct Attrs {
   Tensor labels = {};    // i32 [rows]: cross_entropy
   Tensor weights = {};   // [rows] or none: cross_entropy
   Shape shape = {};      // reshape, broadcast_to
-  Precision precision = Precision::kRounded;  // functions of one value
+  Precision precision = Precision::kRounded;                    // functions of one value
   kernels::Activation activation = kernels::Activation::kNone;  // linear
-  std::size_t axis = 0;                       // ops along one axis
-  bool keepdim = false;                       // sum, mean, max along an axis
-  std::size_t begin = 0, end = 0;             // slice
-  std::array<std::size_t, Shape::kMaxRank> order = {};  // permute
-  Tensor indices = {};                        // i32: embedding, gather
-  Tensor mask = {};                           // i32: masked_fill
-  double low = 0, high = 0;                   // clamp; low: what masked_fill puts
-  PoolSteps pool = {};                        // max_pool2d, avg_pool2d
-  Tensor mean = {}, variance = {};            // batch_norm: of the past, or none
-  double rate = 0;                            // dropout
-  RngKey key = {};                            // dropout
+  std::size_t axis = 0;                                         // ops along one axis
+  bool keepdim = false;                                         // sum, mean, max along an axis
+  std::size_t begin = 0, end = 0;                               // slice
+  std::array<std::size_t, Shape::kMaxRank> order = {};          // permute
+  Tensor indices = {};                                          // i32: embedding, gather
+  Tensor mask = {};                                             // i32: masked_fill
+  double low = 0, high = 0;                                     // clamp; low: what masked_fill puts
+  PoolSteps pool = {};                                          // max_pool2d, avg_pool2d
+  Tensor mean = {}, variance = {};                              // batch_norm: of the past, or none
+  double rate = 0;                                              // dropout
+  RngKey key = {};                                              // dropout
+  AttentionConfig attention = {};
 };
 
 constexpr std::size_t kMaxArity = 8;

@@ -53,6 +53,13 @@ Var conv2d_of(Trial& t) {
                 {pair_of(t, "stride"), pair_of(t, "padding"), pair_of(t, "dilation")});
 }
 
+AttentionConfig attention_config(const Trial& t) {
+  return {.batch = t.size("batch"),
+          .heads = t.size("heads"),
+          .kv_heads = t.size("kv_heads"),
+          .causal = t.size("causal") != 0};
+}
+
 using Build = std::function<Var(Trial&)>;
 
 // How the operation of a golden case is called here, by the case's name.
@@ -83,6 +90,9 @@ const std::map<std::string, Build>& builds() {
       {"transpose", [](Trial& t) { return transpose(t.in("x")); }},
       {"reshape", [](Trial& t) { return reshape(t.in("x"), Shape(t.sizes("shape"))); }},
       {"conv2d", conv2d_of},
+      {"attention",
+       [](Trial& t) { return attention(t.in("q"), t.in("k"), t.in("v"), attention_config(t)); }},
+      {"packed_attention", [](Trial& t) { return attention(t.in("qkv"), attention_config(t)); }},
       {"softmax", [](Trial& t) { return softmax(t.in("x")); }},
       {"log_softmax", [](Trial& t) { return log_softmax(t.in("x")); }},
       {"layer_norm",
@@ -100,25 +110,11 @@ const std::map<std::string, Build>& builds() {
 }
 
 // Golden cases of operations that are not there.
-const std::set<std::string> kAbsent = {"attention",
-                                       "avg_pool2d",
-                                       "batch_norm_eval",
-                                       "batch_norm_train",
-                                       "concat",
-                                       "dropout",
-                                       "embedding",
-                                       "gather",
-                                       "kl_div",
-                                       "masked_fill",
-                                       "max_pool2d",
-                                       "mse",
-                                       "packed_attention",
-                                       "permute",
-                                       "rope",
-                                       "rope_halves",
-                                       "silu",
-                                       "slice",
-                                       "stack"};
+const std::set<std::string> kAbsent = {"avg_pool2d", "batch_norm_eval", "batch_norm_train",
+                                       "concat",     "embedding",       "gather",
+                                       "kl_div",     "masked_fill",     "max_pool2d",
+                                       "mse",        "permute",         "rope",
+                                       "silu",       "slice",           "stack"};
 
 TEST(GoldenOps, AreAllConnectedOrNamedAsAbsent) {
   std::set<std::string> connected = kAbsent;

@@ -266,9 +266,6 @@ def indexing():
     case("permute", lambda x, axes: x.permute(axes), {"axes": (0, 2, 1, 3)},
          x=draw.normal(2, 3, 4, 5))
     case("reshape", lambda x, shape: x.reshape(shape), {"shape": (4, 3)}, x=draw.normal(2, 6))
-    for p in (0.25, 0.5):
-        case("dropout", lambda x, mask, p: x * mask / (1 - p), {"p": p}, x=draw.normal(4, 5),
-             mask=draw.bits(1 - p, 4, 5))
 
 
 def attention(q, k, v, causal=True):
@@ -299,17 +296,25 @@ def packed_attention(qkv, batch, heads, kv_heads, causal):
     return attention_of_rows(q, k, v, batch, heads, kv_heads, causal)
 
 
-def rope(x, base, offset, halves):
+def rope(x, base, offset, interleaved):
     """x [..., t, d]: pair i of position p turned by (p + offset) base^(-2i/d) (Su et al.,
-    arXiv:2104.09864). A pair is (x[2i], x[2i+1]), or (x[i], x[i + d/2]) with `halves`."""
+    arXiv:2104.09864). A pair is (x[2i], x[2i+1]) if interleaved, otherwise (x[i], x[i + d/2])."""
     t, d = x.shape[-2:]
     angle = (torch.arange(t)[:, None] + offset) * base ** (-torch.arange(0, d, 2) / d)
     cos, sin = angle.cos(), angle.sin()
-    a, b = (x[..., :d // 2], x[..., d // 2:]) if halves else (x[..., 0::2], x[..., 1::2])
+    a, b = (x[..., 0::2], x[..., 1::2]) if interleaved else (x[..., :d // 2], x[..., d // 2:])
     first, second = a * cos - b * sin, a * sin + b * cos
-    if halves:
-        return torch.cat([first, second], -1)
-    return torch.stack([first, second], -1).flatten(-2)
+    if interleaved:
+        return torch.stack([first, second], -1).flatten(-2)
+    return torch.cat([first, second], -1)
+
+
+def rope_of_rows(x, time, heads, head_dim, base, offset, interleaved):
+    """The first heads * head_dim columns of x [batch * time, columns]; the others stay."""
+    turned, rest = x[:, :heads * head_dim], x[:, heads * head_dim:]
+    turned = turned.reshape(-1, time, heads, head_dim).transpose(1, 2)
+    y = rope(turned, base, offset, interleaved).transpose(1, 2).reshape(x.shape[0], -1)
+    return torch.cat([y, rest], 1)
 
 
 def attentions():
@@ -323,10 +328,12 @@ def attentions():
         if t == keys:
             case("packed_attention", packed_attention, settings,
                  qkv=draw.normal(b * t, (heads + 2 * kv) * d))
-    for shape, offset in [((2, 2, 5, 6), 0), ((1, 1, 3, 4), 11)]:
-        for op, halves in [("rope", False), ("rope_halves", True)]:
-            case(op, lambda x, base, offset, h=halves: rope(x, base, offset, h),
-                 {"base": 10000.0, "offset": offset}, x=draw.normal(*shape))
+    for b, heads, t, d, rest, offset, interleaved in [
+            (2, 2, 5, 6, 0, 0, 0), (1, 1, 3, 4, 2, 11, 0), (2, 2, 5, 6, 4, 0, 1),
+            (1, 3, 4, 2, 0, 3, 1)]:
+        case("rope", rope_of_rows,
+             {"time": t, "heads": heads, "head_dim": d, "base": 10000.0, "offset": offset,
+              "interleaved": interleaved}, x=draw.normal(b * t, heads * d + rest))
 
 
 # --- Optimizers ---

@@ -95,7 +95,7 @@ Pair mlp_pair(const std::vector<std::size_t>& sizes, std::size_t batch, Descent 
       Rng(1).stream("x").normal({batch, sizes.front()}, Dtype::kF32),
       random_labels(batch, sizes.back()));
   const auto task = [=] {
-    return TorchTask{.parameters = parameters_of(ours->theta(), std::identity()),
+    return TorchTask{.parameters = parameters_of(ours->theta()),
                      .adam = descent == Descent::kAdam,
                      .lr = default_lr(descent),
                      .rows = batch,
@@ -131,9 +131,8 @@ class Player {
                           Tensor::from<float>(weights, {n}));
   }
   TorchTask task(bool keeps_graphs) const {
-    return {.parameters = parameters_of(training_.theta(), std::identity()),
-            .adam = true,
-            .keeps_graphs = keeps_graphs};
+    return {
+        .parameters = parameters_of(training_.theta()), .adam = true, .keeps_graphs = keeps_graphs};
   }
 
  private:

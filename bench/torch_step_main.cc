@@ -49,7 +49,7 @@ TorchTask mlp_task(Values& values) {
 
 TorchTask gpt_task(Values& values) {
   TorchTask task = {.adam = true, .rows = 16};
-  task.gpt = {.vocab = 65, .context = 64, .layers = 4, .heads = 4, .width = 128};
+  task.gpt = kGpt128;
   const std::size_t d = task.gpt.width, rows = task.rows * task.gpt.context;
   values.add(task, "token.weight", {task.gpt.vocab, d});
   values.add(task, "position.weight", {task.gpt.context, d});

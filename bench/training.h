@@ -75,15 +75,12 @@ class Training {
   std::unique_ptr<optim::Optimizer> optimizer_;
 };
 
-// The store's present values, under the names that `name_of` gives them.
-template <class NameOf>
-std::vector<TorchParameter> parameters_of(const Store& store, const NameOf& name_of) {
+// The store's present values under their names.
+inline std::vector<TorchParameter> parameters_of(const Store& store) {
   std::vector<TorchParameter> all;
   for (const Entry& entry : store.entries()) {
     const auto extents = entry.value.shape().extents();
-    all.push_back({name_of(entry.name),
-                   {extents.begin(), extents.end()},
-                   entry.value.template values<float>()});
+    all.push_back({entry.name, {extents.begin(), extents.end()}, entry.value.values<float>()});
   }
   return all;
 }

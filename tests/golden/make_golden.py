@@ -518,7 +518,7 @@ def gpt():
     tokens = draw.below(vocab, 3, 6)  # shorter than the context
     return training(gpt_parameters(draw, vocab, context, layers, width),
                     lambda p: gpt_logits(p, tokens, layers, heads), draw.below(vocab, 18),
-                    {"tokens": tokens, "config": [vocab, context, layers, heads, width]})
+                    {"tokens": tokens, "config/gpt": [vocab, context, layers, heads, width]})
 
 
 def cnn():

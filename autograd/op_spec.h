@@ -47,19 +47,19 @@ struct Attrs {
   Tensor labels = {};    // i32 [rows]: cross_entropy
   Tensor weights = {};   // [rows] or none: cross_entropy
   Shape shape = {};      // reshape, broadcast_to
-  Precision precision = Precision::kRounded;  // functions of one value
+  Precision precision = Precision::kRounded;                    // functions of one value
   kernels::Activation activation = kernels::Activation::kNone;  // linear
-  std::size_t axis = 0;                       // ops along one axis
-  bool keepdim = false;                       // sum, mean, max along an axis
-  std::size_t begin = 0, end = 0;             // slice
-  std::array<std::size_t, Shape::kMaxRank> order = {};  // permute
-  Tensor indices = {};                        // i32: embedding, gather
-  Tensor mask = {};                           // i32: masked_fill
-  double low = 0, high = 0;                   // clamp; low: what masked_fill puts
-  PoolSteps pool = {};                        // max_pool2d, avg_pool2d
-  Tensor mean = {}, variance = {};            // batch_norm: of the past, or none
-  double rate = 0;                            // dropout
-  RngKey key = {};                            // dropout
+  std::size_t axis = 0;                                         // ops along one axis
+  bool keepdim = false;                                         // sum, mean, max along an axis
+  std::size_t begin = 0, end = 0;                               // slice
+  std::array<std::size_t, Shape::kMaxRank> order = {};          // permute
+  Tensor indices = {};                                          // i32: embedding, gather
+  Tensor mask = {};                                             // i32: masked_fill
+  double low = 0, high = 0;                                     // clamp; low: what masked_fill puts
+  PoolSteps pool = {};                                          // max_pool2d, avg_pool2d
+  Tensor mean = {}, variance = {};                              // batch_norm: of the past, or none
+  double rate = 0;                                              // dropout
+  RngKey key = {};                                              // dropout
 };
 
 constexpr std::size_t kMaxArity = 8;

@@ -39,6 +39,16 @@ struct PoolSteps {
   std::array<std::size_t, 2> padding = {0, 0};
 };
 
+// How attention reads its matrices: autograd/ops.h.
+struct AttentionConfig {
+  std::size_t batch = 1;     // sequences
+  std::size_t heads = 1;     // of queries
+  std::size_t kv_heads = 1;  // of keys and values, a divisor of heads
+  bool causal = true;        // a query sees no later key; the last query sees the last key
+  double scale = 0;          // of the scores; 0: 1 / sqrt(head_dim)
+  Precision precision = Precision::kRounded;  // of the exponential
+};
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;   // scale
@@ -60,6 +70,7 @@ struct Attrs {
   Tensor mean = {}, variance = {};                              // batch_norm: of the past, or none
   double rate = 0;                                              // dropout
   RngKey key = {};                                              // dropout
+  AttentionConfig attention = {};
 };
 
 constexpr std::size_t kMaxArity = 8;

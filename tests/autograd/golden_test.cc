@@ -48,9 +48,27 @@ std::array<std::size_t, 2> pair_of(const Trial& t, std::string_view name) {
   return {sizes.at(0), sizes.at(1)};
 }
 
+Var rope_of(Trial& t) {
+  const RopeConfig config = {.time = t.size("time"),
+                             .heads = t.size("heads"),
+                             .offset = t.size("offset"),
+                             .interleaved = t.size("interleaved") != 0};
+  const Tensor table =
+      rope_table(config.offset + config.time, t.size("head_dim"), t.number("base"));
+  return rope(t.in("x"), table, config);
+}
+
 Var conv2d_of(Trial& t) {
   return conv2d(t.in("x"), t.in("weight"), t.in("bias"),
                 {pair_of(t, "stride"), pair_of(t, "padding"), pair_of(t, "dilation")});
+}
+
+PoolSteps pool_steps(const Trial& t) {
+  return {pair_of(t, "kernel"), pair_of(t, "stride"), pair_of(t, "padding")};
+}
+
+BatchStatistics statistics_of(const Trial& t) {
+  return {t.tensor("mean"), t.tensor("variance"), 1};
 }
 
 AttentionConfig attention_config(const Trial& t) {
@@ -90,9 +108,22 @@ const std::map<std::string, Build>& builds() {
       {"transpose", [](Trial& t) { return transpose(t.in("x")); }},
       {"reshape", [](Trial& t) { return reshape(t.in("x"), Shape(t.sizes("shape"))); }},
       {"conv2d", conv2d_of},
+      {"max_pool2d", [](Trial& t) { return max_pool2d(t.in("x"), pool_steps(t)); }},
+      {"avg_pool2d", [](Trial& t) { return avg_pool2d(t.in("x"), pool_steps(t)); }},
+      {"embedding", [](Trial& t) { return embedding(t.in("table"), t.tensor("indices")); }},
+      {"batch_norm_train",
+       [](Trial& t) {
+         return batch_norm(t.in("x"), t.in("gamma"), t.in("beta"), t.number("eps")).y;
+       }},
+      {"batch_norm_eval",
+       [](Trial& t) {
+         return batch_norm(t.in("x"), t.in("gamma"), t.in("beta"), statistics_of(t),
+                           t.number("eps"));
+       }},
       {"attention",
        [](Trial& t) { return attention(t.in("q"), t.in("k"), t.in("v"), attention_config(t)); }},
       {"packed_attention", [](Trial& t) { return attention(t.in("qkv"), attention_config(t)); }},
+      {"rope", rope_of},
       {"softmax", [](Trial& t) { return softmax(t.in("x")); }},
       {"log_softmax", [](Trial& t) { return log_softmax(t.in("x")); }},
       {"layer_norm",
@@ -110,11 +141,8 @@ const std::map<std::string, Build>& builds() {
 }
 
 // Golden cases of operations that are not there.
-const std::set<std::string> kAbsent = {"avg_pool2d", "batch_norm_eval", "batch_norm_train",
-                                       "concat",     "embedding",       "gather",
-                                       "kl_div",     "masked_fill",     "max_pool2d",
-                                       "mse",        "permute",         "rope",
-                                       "silu",       "slice",           "stack"};
+const std::set<std::string> kAbsent = {"concat",  "gather", "kl_div", "masked_fill", "mse",
+                                       "permute", "silu",   "slice",  "stack"};
 
 TEST(GoldenOps, AreAllConnectedOrNamedAsAbsent) {
   std::set<std::string> connected = kAbsent;

@@ -28,7 +28,8 @@ class Optimizer {
 
   // A step for every parameter of the target store and its state. Throws NameError if a parameter
   // has no gradient. commit refuses the proposal with NonFiniteError, and changes nothing, if a
-  // gradient or a new value is not finite.
+  // gradient or a new value is not finite; with StaleReadError if a parameter has been written
+  // since its gradient's value was read.
   Proposal propose(const Gradients& gradients, const StepOptions& options = {}) const;
 
   // Steps taken so far, from the state store.
@@ -49,7 +50,7 @@ class Optimizer {
   virtual Rule rule(double lr, std::uint64_t step) const = 0;
 
  private:
-  std::string kind_;
+  std::string kind_, proposer_;
   Reason reason_;
   const Store* state_;
   const Store* target_;

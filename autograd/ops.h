@@ -44,6 +44,13 @@ Var log_softmax(Var x);  // along the last axis
 // of k and v. Result [batch * queries, heads * head_dim].
 Var attention(Var qkv, const AttentionConfig& config);
 Var attention(Var q, Var k, Var v, const AttentionConfig& config);
+// Turns the pairs of values of each head by position * base^(-2 i / head_dim), i counting pairs; x
+// [sequences * time, columns], of which the first heads * head_dim are turned and the others stay.
+// A pair is i and i + head_dim / 2 of a head, as in Llama and Hugging Face's models, unless
+// interleaved. The table holds the angles of the positions from 0 on: make it once.
+Var rope(Var x, const Tensor& table, const RopeConfig& config);
+// Cosines and sines, f64 [2, positions, head_dim / 2]. Throws ShapeError for an odd head_dim.
+Tensor rope_table(std::size_t positions, std::size_t head_dim, double base = 10000);
 // Along the last axis: x [..., n], gamma and beta [n] -> [..., n].
 Var layer_norm(Var x, Var gamma, Var beta, double eps = 1e-5);
 Var rms_norm(Var x, Var gamma, double eps = 1e-5);

@@ -170,6 +170,27 @@ Values attention_of(const Sample& s) {
   return y;
 }
 
+// y = x cos + turned(x) sin, as the models' own code has it, with turned(x) = (-x2, x1).
+Values rope_of(const Sample& s) {
+  const RopeConfig& c = s.attrs.rope;
+  const std::size_t half = s.attrs.table.shape()[2], columns = s.inputs[0].shape()[1];
+  const Values x = input(s, 0);
+  Values y = x;
+  for (std::size_t at = 0; at < x.size(); ++at) {
+    const std::size_t column = at % columns, place = column % (2 * half);
+    if (column >= c.heads * 2 * half) continue;
+    const bool first = c.interleaved ? place % 2 == 0 : place < half;
+    const std::size_t pair = c.interleaved ? place / 2 : place % half;
+    const std::size_t distance = c.interleaved ? 1 : half;
+    const auto position = static_cast<double>(c.offset + at / columns % c.time);
+    const double exponent = static_cast<double>(pair) / static_cast<double>(half);
+    const double angle = position * std::pow(10000, -exponent);
+    const double other = first ? -x[at + distance] : x[at - distance];
+    y[at] = x[at] * std::cos(angle) + other * std::sin(angle);
+  }
+  return y;
+}
+
 double gelu_tanh_of(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
@@ -224,6 +245,7 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
       {"softmax", softmax_of},
       {"log_softmax", log_softmax_of},
       {"attention", attention_of},
+      {"rope", rope_of},
       {"layer_norm", [](const Sample& s) { return norm_of(s, true); }},
       {"rms_norm", [](const Sample& s) { return norm_of(s, false); }},
       {"cross_entropy", cross_entropy_of}};

@@ -22,6 +22,15 @@ Var reshape(Var x, const Shape& shape);   // any shape of as many elements
 Var linear(Var x, Var weight, Var bias);  // [m, k] [k, n] [n] -> [m, n]
 // Channels last: [n, h, w, c_in] [kh, kw, c_in, c_out] [c_out] -> [n, h_out, w_out, c_out].
 Var conv2d(Var x, Var weight, Var bias, const ConvSteps& steps = {});
+// Windows over x [n, h, w, c], each with a place on x -> [n, h_out, w_out, c]; the mean counts
+// padding.
+Var max_pool2d(Var x, const PoolSteps& steps = {});
+Var avg_pool2d(Var x, const PoolSteps& steps = {});
+// Rows of weight [n, d] by i32 ids of any shape -> [ids..., d].
+Var embedding(Var weight, const Tensor& ids);
+// Drops elements with the probability `rate`, 0 <= rate < 1, and divides the others by 1 - rate; x
+// itself, with nothing recorded, if the rate is 0.
+Var dropout(Var x, double rate, RngKey key);
 Var relu(Var x);
 Var tanh(Var x);
 Var sigmoid(Var x);
@@ -54,6 +63,20 @@ Tensor rope_table(std::size_t positions, std::size_t head_dim, double base = 100
 // Along the last axis: x [..., n], gamma and beta [n] -> [..., n].
 Var layer_norm(Var x, Var gamma, Var beta, double eps = 1e-5);
 Var rms_norm(Var x, Var gamma, double eps = 1e-5);
+// For each column of x [..., c], over all axes but the last; gamma and beta [c]. The variance is
+// the mean of squares, divided by the number of rows.
+struct BatchStatistics {
+  Tensor mean, variance;  // [c]
+  std::size_t rows = 0;
+};
+struct BatchNormed {
+  Var y;
+  BatchStatistics statistics;
+};
+BatchStatistics batch_statistics(const Tensor& x);
+// By the statistics of x itself (training), or by given ones, of whose rows nothing depends.
+BatchNormed batch_norm(Var x, Var gamma, Var beta, double eps = 1e-5);
+Var batch_norm(Var x, Var gamma, Var beta, const BatchStatistics& given, double eps = 1e-5);
 // Mean over rows of weights[i] * -log softmax(logits)[i, labels[i]].
 //   logits [rows, classes], labels i32 [rows], weights [rows] or none (all one) -> []
 Var cross_entropy(Var logits, const Tensor& labels, const Tensor& weights = {});

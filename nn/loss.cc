@@ -8,12 +8,6 @@ Var mean_of_rows(Var x) { return scale(mean(x), static_cast<double>(x.shape().la
 
 }  // namespace
 
-Var mse(Var x, Var target) {
-  const Var difference = sub(x, target);
-  const Var square = mul(difference, difference);
-  return mean(square);
-}
-
 Var entropy(Var logits) {
   const Var log_p = log_softmax(logits);
   const Var p = exp(log_p);

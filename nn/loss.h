@@ -5,9 +5,6 @@
 
 namespace palinode::nn {
 
-// Mean of (x - target)^2 over all elements.
-Var mse(Var x, Var target);
-
 // Mean over rows of the entropy of softmax(logits), in nats; logits [rows, classes].
 Var entropy(Var logits);
 

@@ -20,8 +20,9 @@ void silu_grad(std::span<const float> x, std::span<const float> g, std::span<flo
 void silu_grad(std::span<const double> x, std::span<const double> g, std::span<double> out);
 void silu_grad_fast(std::span<const float> x, std::span<const float> g, std::span<float> out);
 
-// g times the derivative of gelu and of gelu_tanh at x. The derivative is within 1.5e-7 of the
-// exact one, whatever x.
+// g times the derivative of gelu and of gelu_tanh at x. The largest distances of the derivatives
+// from the exact ones, 1.59e-7 and 2.18e-7, were measured against f64 at every x with 2^-4 <= |x| <
+// 16 and every 4099th bit pattern elsewhere.
 void gelu_grad_fast(std::span<const float> x, std::span<const float> g, std::span<float> out);
 void gelu_tanh_grad_fast(std::span<const float> x, std::span<const float> g, std::span<float> out);
 

@@ -32,7 +32,7 @@ Tensor copy_of(std::span<const std::int32_t> values) {
 // Weights as libtorch wants them: those of linear layers [out, in]. An embedding is a table.
 Tensor weight_of(const TorchParameter& parameter) {
   Tensor tensor = copy_of(parameter.values, parameter.shape);
-  const bool table = parameter.name.ends_with("embedding");
+  const bool table = parameter.name == "token.weight" || parameter.name == "position.weight";
   if (parameter.shape.size() == 2 && !table) tensor = tensor.t().contiguous();
   return tensor.set_requires_grad(true);
 }
@@ -43,6 +43,11 @@ std::unique_ptr<torch::optim::Optimizer> optimizer_of(const TorchTask& task,
     return std::make_unique<torch::optim::Adam>(weights, torch::optim::AdamOptions(task.lr));
   }
   return std::make_unique<torch::optim::SGD>(weights, torch::optim::SGDOptions(task.lr));
+}
+
+// Faster than zeroing them: backward hands over what it computed instead of adding to it.
+void forget_gradients(std::vector<Tensor>& weights) {
+  for (Tensor& weight : weights) weight.mutable_grad() = Tensor();
 }
 
 struct Weights {
@@ -70,8 +75,8 @@ Tensor mlp(const std::vector<Tensor>& weights, Tensor x) {
 class Gpt {
  public:
   Gpt(const Weights& weights, const GptSize& size)
-      : token_(weights.at("token_embedding")),
-        position_(weights.at("position_embedding")),
+      : token_(weights.at("token.weight")),
+        position_(weights.at("position.weight")),
         heads_(static_cast<std::int64_t>(size.heads)),
         width_(static_cast<std::int64_t>(size.width)),
         norm_(norm(weights, "norm")),
@@ -80,10 +85,9 @@ class Gpt {
     future_ = torch::ones({context, context}, torch::kBool).triu(1);
     for (std::size_t i = 0; i < size.layers; ++i) {
       const std::string name = "block." + std::to_string(i) + ".";
-      blocks_.push_back({norm(weights, name + "norm1"), norm(weights, name + "norm2"),
-                         pair(weights, name + "attention.qkv"),
-                         pair(weights, name + "attention.out"), pair(weights, name + "mlp.up"),
-                         pair(weights, name + "mlp.down")});
+      blocks_.push_back({norm(weights, name + "attn.norm"), norm(weights, name + "mlp.norm"),
+                         pair(weights, name + "attn.qkv"), pair(weights, name + "attn.out"),
+                         pair(weights, name + "mlp.up"), pair(weights, name + "mlp.down")});
     }
   }
 
@@ -107,7 +111,7 @@ class Gpt {
   };
 
   static Pair norm(const Weights& weights, const std::string& name) {
-    return {weights.at(name + ".gamma"), weights.at(name + ".beta")};
+    return {weights.at(name + ".weight"), weights.at(name + ".bias")};
   }
   static Pair pair(const Weights& weights, const std::string& name) {
     return {weights.at(name + ".weight"), weights.at(name + ".bias")};
@@ -155,7 +159,7 @@ class Training : public TorchTraining {
   }
 
   double step() override {
-    optimizer_->zero_grad();
+    forget_gradients(weights_.all);
     const Tensor logits = gpt_ ? gpt_->logits(x_) : mlp(weights_.all, x_);
     const Tensor loss = torch::cross_entropy_loss(logits, labels_);
     loss.backward();
@@ -173,18 +177,29 @@ class Training : public TorchTraining {
 class Policy : public TorchPolicy {
  public:
   explicit Policy(const TorchTask& task)
-      : weights_(task), optimizer_(optimizer_of(task, weights_.all)) {}
+      : weights_(task),
+        optimizer_(optimizer_of(task, weights_.all)),
+        keeps_graphs_(task.keeps_graphs) {}
 
   std::array<float, 2> logits(const std::array<float, 4>& state) override {
-    const torch::InferenceMode no_gradients;
-    const Tensor y = mlp(weights_.all, copy_of(state, std::array<std::size_t, 2>{1, 4}));
+    const Tensor x = copy_of(state, std::array<std::size_t, 2>{1, 4});
+    Tensor y;
+    if (keeps_graphs_) {
+      y = kept_.emplace_back(mlp(weights_.all, x));
+    } else {
+      const torch::NoGradGuard no_gradients;
+      y = mlp(weights_.all, x);
+    }
     return {y.data_ptr<float>()[0], y.data_ptr<float>()[1]};
   }
 
   double update(std::span<const float> states, std::span<const std::int32_t> actions,
                 std::span<const float> weights) override {
-    optimizer_->zero_grad();
-    const Tensor y = mlp(weights_.all, copy_of(states, std::array{actions.size(), std::size_t{4}}));
+    forget_gradients(weights_.all);
+    const std::array rows_columns = {actions.size(), std::size_t{4}};
+    const Tensor y =
+        keeps_graphs_ ? torch::cat(kept_) : mlp(weights_.all, copy_of(states, rows_columns));
+    kept_.clear();
     const Tensor each = torch::cross_entropy_loss(y, copy_of(actions), {}, at::Reduction::None);
     const Tensor loss = (each * copy_of(weights, std::array{weights.size()})).mean();
     loss.backward();
@@ -195,6 +210,8 @@ class Policy : public TorchPolicy {
  private:
   Weights weights_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  bool keeps_graphs_;
+  std::vector<Tensor> kept_;
 };
 
 void set_threads(int openmp, int blas) {

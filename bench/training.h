@@ -7,6 +7,7 @@
 
 #include "autograd/ops.h"
 #include "bench/torch_peer.h"
+#include "nn/gpt.h"
 #include "nn/run.h"
 #include "optim/adam.h"
 #include "optim/optimizer.h"
@@ -15,17 +16,27 @@
 
 namespace palinode::bench {
 
-enum class Rule : std::uint8_t { kSgd, kAdam };
+enum class Descent : std::uint8_t { kSgd, kAdam };
 
 // PyTorch's defaults: SGD 0.01, Adam 0.001.
-inline double default_lr(Rule rule) { return rule == Rule::kSgd ? 1e-2 : 1e-3; }
+inline double default_lr(Descent descent) { return descent == Descent::kSgd ? 1e-2 : 1e-3; }
+
+// i32 [rows], each below `classes`.
+inline Tensor random_labels(std::size_t rows, std::size_t classes) {
+  const Rng rng = Rng(1).stream("labels");
+  std::vector<std::int32_t> labels;
+  for (std::size_t i = 0; i < rows; ++i) {
+    labels.push_back(static_cast<std::int32_t>(rng.below(i, classes)));
+  }
+  return Tensor::from<std::int32_t>(labels, {rows});
+}
 
 // A model of type M, built as M(store, config), trained on one batch over and over.
 template <class M>
 class Training {
  public:
   template <class Config>
-  Training(const Config& config, Rule rule, Tensor x, Tensor y,
+  Training(const Config& config, Descent descent, Tensor x, Tensor y,
            Ledger::Level level = Ledger::Level::kDigest)
       : ledger_(level),
         theta_(ledger_.open("theta", Role::kIdentity)),
@@ -34,7 +45,7 @@ class Training {
         y_(std::move(y)) {
     ledger_.commit(model_.init(Rng(1).stream("init")));
     const Store& state = ledger_.open("state", Role::kOptimizer);
-    if (rule == Rule::kSgd) {
+    if (descent == Descent::kSgd) {
       optimizer_ = std::make_unique<optim::Sgd>(state, theta_, optim::SgdConfig{});
     } else {
       optimizer_ = std::make_unique<optim::Adam>(state, theta_, optim::AdamConfig{});
@@ -45,7 +56,7 @@ class Training {
   double step() { return step(x_, y_, {}); }
   double step(const Tensor& x, const Tensor& y, const Tensor& weights) {
     Tape tape;
-    nn::Run run(tape);
+    nn::Run run(tape, {.mode = nn::Mode::kTrain});
     const Var logits = model_.forward(run, tape.constant(x));
     const Var loss = cross_entropy(logits, y, weights);
     ledger_.commit(optimizer_->propose(backward(loss)));
@@ -65,15 +76,30 @@ class Training {
   std::unique_ptr<optim::Optimizer> optimizer_;
 };
 
-// The store's present values, under the names that `name_of` gives them.
-template <class NameOf>
-std::vector<TorchParameter> parameters_of(const Store& store, const NameOf& name_of) {
+inline nn::GptConfig gpt_config(const GptSize& size) {
+  return {.vocab = size.vocab,
+          .context = size.context,
+          .layers = size.layers,
+          .heads = size.heads,
+          .width = size.width};
+}
+
+inline Tensor random_tokens(const GptSize& size, std::size_t batch) {
+  return random_labels(batch * size.context, size.vocab).reshape({batch, size.context});
+}
+
+// For each token the one that follows it.
+inline Tensor next_tokens(const GptSize& size, std::size_t batch) {
+  const std::size_t n = batch * size.context;
+  return random_labels(n + 1, size.vocab).rows(1, n + 1).copy();
+}
+
+// The store's present values under their names.
+inline std::vector<TorchParameter> parameters_of(const Store& store) {
   std::vector<TorchParameter> all;
   for (const Entry& entry : store.entries()) {
     const auto extents = entry.value.shape().extents();
-    all.push_back({name_of(entry.name),
-                   {extents.begin(), extents.end()},
-                   entry.value.template values<float>()});
+    all.push_back({entry.name, {extents.begin(), extents.end()}, entry.value.values<float>()});
   }
   return all;
 }

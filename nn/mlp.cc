@@ -5,42 +5,30 @@
 #include "tensor/error.h"
 
 namespace palinode::nn {
-namespace {
 
-Var activate(Activation activation, Var x) {
-  switch (activation) {
-    case Activation::kTanh:
-      return tanh(x);
-    case Activation::kRelu:
-      return relu(x);
-    case Activation::kGelu:
-      return gelu_tanh(x);
-  }
-  PALINODE_ASSERT(false);
-}
-
-}  // namespace
-
-Mlp::Mlp(const Store& store, const MlpConfig& config)
-    : store_(&store), activation_(config.activation) {
+Mlp::Mlp(const Store& store, const MlpConfig& config) : store_(&store), config_(config) {
   const std::size_t count = config.sizes.size();
   if (count < 2) throw ShapeError(fmt::format("mlp: needs at least two sizes, got {}", count));
   for (std::size_t i = 0; i + 1 < count; ++i) {
     layers_.emplace_back(store, fmt::format("layer.{}", i),
-                         LinearSize{config.sizes[i], config.sizes[i + 1]});
+                         LinearConfig{config.sizes[i], config.sizes[i + 1]});
   }
 }
 
-Proposal Mlp::init(const Rng& rng, Dtype dtype) const {
-  Proposal proposal{.reason = Reason::kInit, .proposer = "mlp", .seed = rng.seed()};
-  for (const Linear& layer : layers_) layer.init(proposal, rng, dtype);
-  return proposal;
+Parameters Mlp::parameters() const {
+  Parameters all;
+  for (const Linear& layer : layers_) layer.declare(all);
+  return all;
 }
 
 Var Mlp::forward(Run& run, Var x) const {
+  const Shape& shape = x.shape();
+  if (shape.rank() > 2 && shape[0] > 0) {
+    x = reshape(x, {shape[0], shape.elements() / shape[0]});
+  }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i](run, x);
-    if (i + 1 < layers_.size()) x = activate(activation_, x);
+    if (i + 1 < layers_.size()) x = activate(config_.activation, x, config_.precision);
   }
   return x;
 }

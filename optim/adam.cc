@@ -11,20 +11,19 @@ Adam::Adam(const Store& state, const Store& target, const AdamConfig& config)
 
 Adam::Adam(const char* kind, const Store& state, const Store& target, const AdamConfig& config,
            double weight_decay)
-    : Optimizer(kind, state, target), config_(config), weight_decay_(weight_decay) {}
+    : Optimizer(kind, Reason::kAdam, state, target, config.lr, {"m", "v"}),
+      config_(config),
+      weight_decay_(weight_decay) {}
 
-Proposal Adam::propose(const Gradients& gradients) const {
-  Proposal proposal = start(Reason::kAdam);
-  const AdamRule rule{
+Rule Adam::rule(double lr, std::uint64_t step) const {
+  return AdamRule{
       .beta1 = config_.beta1,
       .beta2 = config_.beta2,
-      .a = config_.lr / (1.0 - kernels::power(config_.beta1, proposal.step)),
-      .r = std::sqrt(1.0 - kernels::power(config_.beta2, proposal.step)),
+      .a = lr / (1.0 - kernels::power(config_.beta1, step)),
+      .r = std::sqrt(1.0 - kernels::power(config_.beta2, step)),
       .eps = config_.eps,
-      .decay = config_.lr * weight_decay_,
+      .decay = lr * weight_decay_,
   };
-  step_all(proposal, gradients, rule, {"m", "v"});
-  return proposal;
 }
 
 AdamW::AdamW(const Store& state, const Store& target, const AdamWConfig& config)

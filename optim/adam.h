@@ -7,7 +7,7 @@
 namespace palinode::optim {
 
 struct AdamConfig {
-  double lr = 1e-3;
+  Schedule lr = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
@@ -16,13 +16,14 @@ struct AdamConfig {
 class Adam : public Optimizer {
  public:
   Adam(const Store& state, const Store& target, const AdamConfig& config);
-  Proposal propose(const Gradients& gradients) const override;
 
  protected:
   Adam(const char* kind, const Store& state, const Store& target, const AdamConfig& config,
        double weight_decay);
 
  private:
+  Rule rule(double lr, std::uint64_t step) const override;
+
   AdamConfig config_;
   double weight_decay_;
 };

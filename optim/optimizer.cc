@@ -8,8 +8,15 @@
 
 namespace palinode::optim {
 
-Optimizer::Optimizer(std::string kind, const Store& state, const Store& target)
-    : kind_(std::move(kind)), state_(&state), target_(&target) {
+Optimizer::Optimizer(std::string kind, Reason reason, const Store& state, const Store& target,
+                     const Schedule& lr, std::vector<const char*> slots)
+    : kind_(std::move(kind)),
+      proposer_(fmt::format("{}.{}", kind_, target.name())),
+      reason_(reason),
+      state_(&state),
+      target_(&target),
+      lr_(lr),
+      slots_(std::move(slots)) {
   if (target.frozen()) {
     throw FrozenError(
         fmt::format("{}: {} is frozen since write {}; an optimizer cannot be built over it", kind_,
@@ -26,31 +33,36 @@ std::uint64_t Optimizer::steps() const {
   return state_->contains("step") ? static_cast<std::uint64_t>(state_->at("step").item()) : 0;
 }
 
-Proposal Optimizer::start(Reason reason) const {
+Proposal Optimizer::propose(const Gradients& gradients, const StepOptions& options) const {
   const std::uint64_t step = steps() + 1;
-  Proposal proposal{.reason = reason,
-                    .proposer = fmt::format("{}.{}", kind_, target_->name()),
-                    .step = step,
-                    .finite_only = true};
+  Proposal proposal{.reason = reason_, .proposer = proposer_, .step = step, .finite_only = true};
   proposal.writes.push_back({state_, "step",
                              Tensor::full<std::int32_t>({}, static_cast<std::int32_t>(step)),
                              !state_->contains("step")});
-  return proposal;
-}
-
-void Optimizer::step_all(Proposal& proposal, const Gradients& gradients,
-                         const std::variant<SgdRule, AdamRule>& rule,
-                         std::initializer_list<const char*> slots) const {
+  proposal.steps.reserve(target_->entries().size());
+  const Rule chosen = rule(lr(), step);
   for (std::size_t i = 0; i < target_->entries().size(); ++i) {
     const std::string& name = target_->entries()[i].name;
-    const Tensor* gradient = gradients.find(*target_, i);
+    const Gradients::Item* gradient = gradients.find_item(*target_, i);
     if (gradient == nullptr) {
       throw NameError(fmt::format("{}: no gradient for {}/{}", kind_, target_->name(), name));
     }
-    Step step{target_, i, *gradient, state_, {}, rule};
-    for (const char* slot : slots) step.moments.push_back(fmt::format("{}/{}", slot, name));
-    proposal.steps.push_back(std::move(step));
+    Step each{.store = target_,
+              .entry = i,
+              .gradient = gradient->value,
+              .state = state_,
+              .rule = chosen,
+              .scale = options.scale,
+              .limit = options.clip_value,
+              .read = gradient->written};
+    for (const char* slot : slots_) {
+      PoolString moment(slot);
+      moment.append("/").append(name);
+      each.moments.push_back(std::move(moment));
+    }
+    proposal.steps.push_back(std::move(each));
   }
+  return proposal;
 }
 
 }  // namespace palinode::optim

@@ -1,19 +1,24 @@
 #include "optim/sgd.h"
 
+#include "tensor/error.h"
+
 namespace palinode::optim {
+namespace {
+
+std::vector<const char*> slots(const SgdConfig& config) {
+  if (config.momentum == 0.0) return {};
+  return {"v"};
+}
+
+}  // namespace
 
 Sgd::Sgd(const Store& state, const Store& target, const SgdConfig& config)
-    : Optimizer("sgd", state, target), config_(config) {}
+    : Optimizer("sgd", Reason::kSgd, state, target, config.lr, slots(config)), config_(config) {
+  if (config.nesterov && config.momentum == 0.0) throw Error("sgd: nesterov needs momentum");
+}
 
-Proposal Sgd::propose(const Gradients& gradients) const {
-  Proposal proposal = start(Reason::kSgd);
-  const SgdRule rule{config_.lr, config_.momentum, config_.weight_decay};
-  if (config_.momentum == 0.0) {
-    step_all(proposal, gradients, rule, {});
-  } else {
-    step_all(proposal, gradients, rule, {"v"});
-  }
-  return proposal;
+Rule Sgd::rule(double lr, std::uint64_t) const {
+  return SgdRule{lr, config_.momentum, config_.weight_decay, config_.nesterov};
 }
 
 }  // namespace palinode::optim

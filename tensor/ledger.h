@@ -26,6 +26,7 @@
 
 namespace palinode {
 
+struct Records;  // ledger_records.h
 struct Written;  // write_pass.h
 
 class Ledger {
@@ -53,7 +54,9 @@ class Ledger {
   //   NameError         an unknown, repeated, wrongly created or badly formed name, or a store of
   //                     another ledger
   //   ShapeError, DtypeError   not those of the value replaced, or of the gradient's parameter
-  //   NonFiniteError    if finite_only asks for it
+  //   NonFiniteError    if finite_only asks for it; names the first gradient that is not finite, or
+  //                     the value
+  //   StaleReadError    a step's parameter has been written since its gradient's value was read
   //   EnvironmentError  the records cannot be written (names the file), or the calling thread
   //                     flushes subnormal numbers or rounds another way
   // and std::bad_alloc.
@@ -64,7 +67,8 @@ class Ledger {
   Sha256Digest freeze(const Store& store);
 
   Level level() const { return level_; }
-  std::uint64_t sequence() const { return sequence_; }  // records so far
+  // Records so far; without records, as many as there would be.
+  std::uint64_t sequence() const { return sequence_; }
   // The head of the chain. Kept elsewhere, it also convicts a ledger whose tail was cut off.
   const Sha256Digest& head() const { return head_; }
 
@@ -76,13 +80,14 @@ class Ledger {
   static void check_name(std::string_view what, std::string_view name);
   static Target existing(const Proposal& proposal, Store& store, std::size_t place,
                          const Tensor& like, std::string_view what);
-  static Target fresh(const Proposal& proposal, Store& store, const std::string& name,
+  static Target fresh(const Proposal& proposal, Store& store, std::string_view name,
                       const Tensor& like, std::map<const Store*, std::size_t>& created);
-  std::vector<Target> targets(const Proposal& proposal);
-  std::vector<Written> make_values(const Proposal& proposal, std::span<const Target> targets) const;
-  std::vector<Staged> stage(const Proposal& proposal);
-  std::vector<std::string> describe(const Proposal& proposal, std::span<const Staged> staged) const;
-  void append(std::span<const std::string> bodies);
+  PoolVector<Target> targets(const Proposal& proposal);
+  PoolVector<Written> make_values(const Proposal& proposal, std::span<const Target> targets) const;
+  PoolVector<Staged> stage(const Proposal& proposal);
+  void describe(const Proposal& proposal, std::span<const Staged> staged, Records& records) const;
+  void append(const Records& records);
+  void append(std::string_view body);
 
   Level level_;
   std::uint64_t sequence_ = 0;

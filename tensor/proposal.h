@@ -4,11 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <limits>
 #include <string_view>
 #include <variant>
-#include <vector>
 
+#include "tensor/inline_vector.h"
+#include "tensor/pool.h"
 #include "tensor/store.h"
 
 namespace palinode {
@@ -19,6 +20,7 @@ enum class Reason : std::uint8_t {
   kLoad,            // values copied from a file or another store
   kSgd,             // gradient descent, with or without momentum
   kAdam,            // Adam
+  kRmsProp,         // RMSProp
   kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
   kNoise,           // unstructured mutation
   kRestore,         // a rollback puts back values it kept
@@ -31,7 +33,7 @@ std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient",
 // so.
 struct Write {
   const Store* store = nullptr;
-  std::string name;
+  PoolString name;
   Tensor value;
   bool create = false;
 };
@@ -42,6 +44,7 @@ struct SgdRule {
   double lr = 0;
   double momentum = 0;  // 0: plain gradient descent, without a moment
   double weight_decay = 0;
+  bool nesterov = false;  // look ahead along the velocity; needs momentum
 };
 struct AdamRule {
   double beta1 = 0, beta2 = 0;
@@ -50,6 +53,18 @@ struct AdamRule {
   double eps = 0;
   double decay = 0;  // lr * weight decay (AdamW), 0 for none
 };
+struct RmsPropRule {
+  double lr = 0;
+  double alpha = 0;
+  double eps = 0;
+  double momentum = 0;  // 0: without a velocity
+  double weight_decay = 0;
+  bool centered = false;  // with the mean of the gradient as a moment
+};
+
+using Rule = std::variant<SgdRule, AdamRule, RmsPropRule>;
+
+constexpr std::size_t kMaxMoments = 3;
 
 // One parameter's step of an optimizer: not a new value but the rule that gives it. commit reads
 // gradient, weight and moments once, writes the new ones into memory of its own, and digests and
@@ -59,19 +74,26 @@ struct Step {
   std::size_t entry = 0;         // the parameter's place in store->entries()
   Tensor gradient = {};          // of its shape and dtype
   const Store* state = nullptr;  // of the moments, if the rule has any
-  std::vector<std::string> moments =
-      {};  // names in `state`: none, {v}, or {m, v}; created as zeros
-  std::variant<SgdRule, AdamRule> rule = {};
+  // Names in `state`: those of moments_of(rule) (write_pass.h); created as zeros.
+  InlineVector<PoolString, kMaxMoments> moments = {};
+  Rule rule = {};
+  // What becomes of a gradient before the rule: it is multiplied by `scale`, rounded once, and
+  // then limited to [-limit, limit].
+  double scale = 1;
+  double limit = std::numeric_limits<double>::infinity();
+  // Entry::written of the value the gradient was computed from, for commit to compare with; 0 if
+  // that is not known.
+  std::uint64_t read = 0;
 };
 
 struct Proposal {
   Reason reason = Reason::kInit;
-  std::string proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
-  std::uint64_t seed = 0;     // of the randomness behind it, 0 if none
-  std::uint64_t step = 0;     // the proposer's own count
-  bool finite_only = false;   // refuse values that are NaN or infinite
-  std::vector<Write> writes = {};
-  std::vector<Step> steps = {};  // recorded after the writes, each as its parameter and its moments
+  PoolString proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
+  std::uint64_t seed = 0;    // of the randomness behind it, 0 if none
+  std::uint64_t step = 0;    // the proposer's own count
+  bool finite_only = false;  // refuse values that are NaN or infinite
+  PoolVector<Write> writes = {};
+  PoolVector<Step> steps = {};  // recorded after the writes, each as its parameter and its moments
 };
 
 }  // namespace palinode

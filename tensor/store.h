@@ -23,7 +23,7 @@ std::string_view role_name(Role role);  // "identity", "behavior", "optimizer", 
 struct Entry {
   std::string name;
   Tensor value;
-  std::uint64_t written = 0;              // sequence number of the write that put this value here
+  std::uint64_t written = 0;              // number of the write that put this value here, at every level
   std::optional<Xxh3Digest> digest = {};  // of the value, if the ledger's level asks for it
 };
 
@@ -60,5 +60,10 @@ class Store {
 // SHA-256 over the store's leaves in the byte order of their names (docs/arithmetic.md, section 9).
 // For a frozen identity this is *the* fingerprint.
 Sha256Digest fingerprint(const Store& store);
+
+// SHA-256 over each entry's name, type, shape and XXH3-128, in the order of their creation. Names
+// the content like the fingerprint at a small part of its price, but only against accident: two
+// values of one XXH3 can be made.
+Sha256Digest content_key(const Store& store);
 
 }  // namespace palinode

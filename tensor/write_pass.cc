@@ -1,6 +1,8 @@
 #include "tensor/write_pass.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -14,13 +16,17 @@ namespace {
 // multiple of 64, as ChangeSum wants it.
 constexpr std::size_t kPiece = 1024;
 
+// Arrays of at most so many bytes are still in the cache when they are digested at the end, in one
+// go.
+constexpr std::size_t kDigestedWhole = std::size_t{1} << 15;
+
 // What is learned of one output, piece by piece.
 template <class T>
 class Trace {
  public:
   Trace(std::span<const T> before, std::span<const T> after, WritePass pass)
       : before_(before), after_(after), pass_(pass) {
-    if (pass.digest && after.size() > kPiece) hash_.emplace();
+    if (pass.digest && after.size_bytes() > kDigestedWhole) hash_.emplace();
   }
 
   void look_at(std::size_t begin, std::size_t count) {
@@ -58,8 +64,8 @@ void prefetch(std::span<const T> values, std::size_t at) {
 
 template <class T>
 kernels::SgdStep<T> coefficients(const SgdRule& rule) {
-  return {static_cast<T>(rule.lr), static_cast<T>(rule.momentum),
-          static_cast<T>(rule.weight_decay)};
+  return {static_cast<T>(rule.lr), static_cast<T>(rule.momentum), static_cast<T>(rule.weight_decay),
+          rule.nesterov};
 }
 
 template <class T>
@@ -70,18 +76,25 @@ kernels::AdamStep<T> coefficients(const AdamRule& rule) {
           static_cast<T>(rule.eps),   static_cast<T>(rule.decay)};
 }
 
+template <class T>
+kernels::RmsPropStep<T> coefficients(const RmsPropRule& rule) {
+  return {static_cast<T>(rule.lr),          static_cast<T>(rule.alpha),
+          static_cast<T>(1.0 - rule.alpha), static_cast<T>(rule.eps),
+          static_cast<T>(rule.momentum),    static_cast<T>(rule.weight_decay)};
+}
+
 // The arrays of a step: the weight first, then its moments.
 template <class T>
 struct Arrays {
   std::span<const T> gradient;
-  std::vector<std::span<const T>> before;
-  std::vector<std::span<T>> after;
+  InlineVector<std::span<const T>, 1 + kMaxMoments> before;
+  InlineVector<std::span<T>, 1 + kMaxMoments> after;
 };
 
 template <class T>
-void advance(const SgdRule& rule, const Arrays<T>& x, std::size_t at, std::size_t count) {
+void advance(const SgdRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+  const std::size_t count = g.size();
   const auto step = coefficients<T>(rule);
-  const auto g = x.gradient.subspan(at, count);
   const auto w = x.before[0].subspan(at, count);
   const auto w_out = x.after[0].subspan(at, count);
   if (rule.momentum == 0) return kernels::sgd<T>(step, g, w, w_out);
@@ -90,11 +103,39 @@ void advance(const SgdRule& rule, const Arrays<T>& x, std::size_t at, std::size_
 }
 
 template <class T>
-void advance(const AdamRule& rule, const Arrays<T>& x, std::size_t at, std::size_t count) {
-  kernels::adam<T>(coefficients<T>(rule), x.gradient.subspan(at, count),
-                   x.before[0].subspan(at, count), x.before[1].subspan(at, count),
-                   x.before[2].subspan(at, count), x.after[0].subspan(at, count),
-                   x.after[1].subspan(at, count), x.after[2].subspan(at, count));
+void advance(const AdamRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+  const std::size_t count = g.size();
+  kernels::adam<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count),
+                   x.before[1].subspan(at, count), x.before[2].subspan(at, count),
+                   x.after[0].subspan(at, count), x.after[1].subspan(at, count),
+                   x.after[2].subspan(at, count));
+}
+
+template <class T>
+void advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+  const std::size_t count = g.size();
+  kernels::RmsPropMoments<const T> old;
+  kernels::RmsPropMoments<T> out;
+  std::size_t next = 1;
+  const auto take = [&](std::span<const T>& before, std::span<T>& after) {
+    before = x.before[next].subspan(at, count);
+    after = x.after[next].subspan(at, count);
+    ++next;
+  };
+  take(old.s, out.s);
+  if (rule.centered) take(old.m, out.m);
+  if (rule.momentum != 0) take(old.v, out.v);
+  kernels::rmsprop<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count), old,
+                      x.after[0].subspan(at, count), out);
+}
+
+// The gradient as the rule gets it: itself, or scaled and limited in `room`.
+template <class T>
+std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T, kPiece>& room) {
+  if (step.scale == 1 && std::isinf(step.limit)) return g;
+  const std::span<T> out = std::span<T>(room).first(g.size());
+  kernels::prepare_gradient<T>(static_cast<T>(step.scale), static_cast<T>(step.limit), g, out);
+  return out;
 }
 
 template <class T>
@@ -131,10 +172,12 @@ Written copy_others(const Tensor* old, const Tensor& value, WritePass pass) {
 
 }  // namespace
 
-std::size_t moments_of(const std::variant<SgdRule, AdamRule>& rule) {
-  const SgdRule* sgd = std::get_if<SgdRule>(&rule);
-  if (sgd == nullptr) return 2;
-  return sgd->momentum == 0 ? 0 : 1;
+std::size_t moments_of(const Rule& rule) {
+  if (const SgdRule* sgd = std::get_if<SgdRule>(&rule)) return sgd->momentum == 0 ? 0 : 1;
+  if (const RmsPropRule* rmsprop = std::get_if<RmsPropRule>(&rule)) {
+    return std::size_t{1} + (rmsprop->centered ? 1 : 0) + (rmsprop->momentum == 0 ? 0 : 1);
+  }
+  return 2;
 }
 
 Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
@@ -147,30 +190,31 @@ Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
   });
 }
 
-std::vector<Written> take_step(const Step& step, const Tensor& weight,
-                               const std::vector<Tensor>& moments, WritePass pass) {
+InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor& weight,
+                                                 std::span<const Tensor> moments, WritePass pass) {
   PALINODE_ASSERT(moments.size() == moments_of(step.rule));
   const Tensor gradient = step.gradient.compact();
   return with_float(weight.dtype(), "commit", [&]<class T>() {
     Arrays<T> arrays{gradient.values<T>(), {}, {}};
-    std::vector<TensorBuilder> builders;
-    std::vector<Trace<T>> traces;
-    traces.reserve(1 + moments.size());
+    InlineVector<TensorBuilder, 1 + kMaxMoments> builders;
+    InlineVector<Trace<T>, 1 + kMaxMoments> traces;
+    alignas(64) std::array<T, kPiece> room;
     for (std::size_t i = 0; i <= moments.size(); ++i) {
-      builders.emplace_back(weight.shape(), weight.dtype());
+      builders.push_back(TensorBuilder(weight.shape(), weight.dtype()));
       arrays.before.push_back((i == 0 ? weight : moments[i - 1]).template values<T>());
-      arrays.after.push_back(builders.back().values<T>());
-      traces.emplace_back(arrays.before.back(), arrays.after.back(), pass);
+      arrays.after.push_back(builders[i].values<T>());
+      traces.push_back({arrays.before[i], arrays.after[i], pass});
     }
     for (std::size_t at = 0; at < arrays.gradient.size(); at += kPiece) {
       const std::size_t count = std::min(kPiece, arrays.gradient.size() - at);
-      std::visit([&](const auto& rule) { advance<T>(rule, arrays, at, count); }, step.rule);
+      const std::span<const T> g = prepared<T>(step, arrays.gradient.subspan(at, count), room);
+      std::visit([&](const auto& rule) { advance<T>(rule, g, arrays, at); }, step.rule);
       // The next piece comes from memory while this one is digested.
       prefetch(arrays.gradient, at + count);
       for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
       for (Trace<T>& trace : traces) trace.look_at(at, count);
     }
-    std::vector<Written> written;
+    InlineVector<Written, 1 + kMaxMoments> written;
     for (std::size_t i = 0; i < builders.size(); ++i) {
       written.push_back(traces[i].finish(std::move(builders[i]).build()));
     }

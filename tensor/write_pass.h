@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <optional>
-#include <variant>
-#include <vector>
+#include <span>
 
+#include "tensor/inline_vector.h"
 #include "tensor/kernels/change.h"
 #include "tensor/proposal.h"
 #include "tensor/tensor.h"
@@ -27,8 +27,9 @@ struct WritePass {
   bool digest = false;
 };
 
-// How many moments a rule keeps: none, {v}, or {m, v}.
-std::size_t moments_of(const std::variant<SgdRule, AdamRule>& rule);
+// How many moments a rule keeps. SGD: none, or {v}; Adam: {m, v}; RMSProp: {s}, then m if centered,
+// then v with momentum.
+std::size_t moments_of(const Rule& rule);
 
 // A copy of `value`, to replace `old` (none: a new entry).
 Written copy_value(const Tensor* old, const Tensor& value, WritePass pass);
@@ -36,7 +37,7 @@ Written copy_value(const Tensor* old, const Tensor& value, WritePass pass);
 // The new parameter and the new moments, in the order of step.moments: as many as the rule has.
 // Everything has the shape and the float dtype of `weight`; a moment that does not exist yet is
 // given as zeros.
-std::vector<Written> take_step(const Step& step, const Tensor& weight,
-                               const std::vector<Tensor>& moments, WritePass pass);
+InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor& weight,
+                                                 std::span<const Tensor> moments, WritePass pass);
 
 }  // namespace palinode

@@ -155,8 +155,13 @@ std::size_t argmax(std::span<const T> x) {
 }
 
 template <class T>
+double sum_of_squares(std::span<const T> x) {
+  return table(T{}).sum_of_squares(x.data(), x.size());
+}
+
+template <class T>
 T l2_norm(std::span<const T> x) {
-  return static_cast<T>(std::sqrt(table(T{}).sum_of_squares(x.data(), x.size())));
+  return static_cast<T>(std::sqrt(sum_of_squares(x)));
 }
 
 #define PALINODE_REDUCE(T)                                                                         \
@@ -169,6 +174,7 @@ T l2_norm(std::span<const T> x) {
   template void row_means(std::span<const T>, std::size_t, std::size_t, std::span<T>);             \
   template T max(std::span<const T>);                                                              \
   template std::size_t argmax(std::span<const T>);                                                 \
+  template double sum_of_squares(std::span<const T>);                                              \
   template T l2_norm(std::span<const T>)
 PALINODE_REDUCE(float);
 PALINODE_REDUCE(double);

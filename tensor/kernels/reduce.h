@@ -49,6 +49,10 @@ T max(std::span<const T> x);
 template <class T>
 std::size_t argmax(std::span<const T> x);
 
+// The sum of the squares, both in f64; those of f32 values are exact.
+template <class T>
+double sum_of_squares(std::span<const T> x);
+
 // The square root of the sum of squares: squared, summed and rooted in f64, then rounded to T. For
 // f32 the squares are exact and cannot overflow; the error is below 0.501 ULP.
 template <class T>

@@ -79,13 +79,22 @@ struct NormTable {
                      std::size_t cols, std::size_t begin, std::size_t end, T* out);
 };
 
+// The moments of RMSProp from one place on; null for those a rule does not keep.
+template <class T>
+struct RmsPropPointers {
+  T *s, *m, *v;
+};
+
 template <class T>
 struct UpdateTable {
+  void (*prepare_gradient)(T scale, T limit, const T* g, T* out, std::size_t n);
   void (*sgd)(const SgdStep<T>& step, const T* g, const T* w, T* w_out, std::size_t n);
   void (*sgd_momentum)(const SgdStep<T>& step, const T* g, const T* w, const T* v, T* w_out,
                        T* v_out, std::size_t n);
   void (*adam)(const AdamStep<T>& step, const T* g, const T* w, const T* m, const T* v, T* w_out,
                T* m_out, T* v_out, std::size_t n);
+  void (*rmsprop)(const RmsPropStep<T>& step, const T* g, const T* w, RmsPropPointers<const T> old,
+                  T* w_out, RmsPropPointers<T> out, std::size_t n);
   void (*axpy)(T s, const T* x, const T* y, T* out, std::size_t n);
 };
 

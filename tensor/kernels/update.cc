@@ -38,8 +38,42 @@ void sgd_momentum(const SgdStep<T>& step, const T* g, const T* w, const T* v, T*
     const auto weight = access.load(d, w + i);
     const auto gradient = DecayedGradient(d, step, access.load(d, g + i), weight);
     const auto velocity = Velocity(d, step, access.load(d, v + i), gradient);
+    const auto direction = SgdDirection(d, step, gradient, velocity);
     access.store(d, velocity, v_out + i);
-    access.store(d, SgdWeight(d, step, weight, velocity), w_out + i);
+    access.store(d, SgdWeight(d, step, weight, direction), w_out + i);
+  });
+}
+
+template <class T>
+void prepare_gradient(T scale, T limit, const T* g, T* out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    access.store(d, PreparedGradient(d, scale, limit, access.load(d, g + i)), out + i);
+  });
+}
+
+template <class T>
+void rmsprop(const RmsPropStep<T>& step, const T* g, const T* w, RmsPropPointers<const T> old,
+             T* w_out, RmsPropPointers<T> out, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
+    const auto weight = access.load(d, w + i);
+    const auto gradient = DecayedGradient(d, step, access.load(d, g + i), weight);
+    const auto square = MeanSquare(d, step, access.load(d, old.s + i), gradient);
+    auto variance = square;
+    if (old.m != nullptr) {
+      const auto mean = MeanGradient(d, step, access.load(d, old.m + i), gradient);
+      variance = Centered(d, square, mean);
+      access.store(d, mean, out.m + i);
+    }
+    const auto root = hn::Add(hn::Sqrt(variance), hn::Set(d, step.eps));
+    auto direction = hn::Div(gradient, root);
+    if (old.v != nullptr) {
+      direction = Velocity(d, step, access.load(d, old.v + i), direction);
+      access.store(d, direction, out.v + i);
+    }
+    access.store(d, square, out.s + i);
+    access.store(d, SgdWeight(d, step, weight, direction), w_out + i);
   });
 }
 
@@ -69,7 +103,12 @@ void axpy(T s, const T* x, const T* y, T* out, std::size_t n) {
 
 template <class T>
 UpdateTable<T> make_table() {
-  return {.sgd = sgd<T>, .sgd_momentum = sgd_momentum<T>, .adam = adam<T>, .axpy = axpy<T>};
+  return {.prepare_gradient = prepare_gradient<T>,
+          .sgd = sgd<T>,
+          .sgd_momentum = sgd_momentum<T>,
+          .adam = adam<T>,
+          .rmsprop = rmsprop<T>,
+          .axpy = axpy<T>};
 }
 
 UpdateTable<float> update_f32() { return make_table<float>(); }
@@ -92,7 +131,20 @@ UpdateTable<double> table(double) { return HWY_DYNAMIC_DISPATCH(update_f64)(); }
 // Values per thread that are worth waking it for.
 constexpr std::size_t kMinPerThread = 16384;
 
+// Where the values from place i on are; null for none.
+template <class T>
+RmsPropPointers<T> pointers(const RmsPropMoments<T>& moments, std::size_t i) {
+  const auto from = [i](std::span<T> x) { return x.empty() ? nullptr : x.data() + i; };
+  return {from(moments.s), from(moments.m), from(moments.v)};
+}
+
 }  // namespace
+
+template <class T>
+void prepare_gradient(T scale, T limit, std::span<const T> g, std::span<T> out) {
+  PALINODE_ASSERT(out.size() == g.size());
+  table(T{}).prepare_gradient(scale, limit, g.data(), out.data(), g.size());
+}
 
 template <class T>
 void sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out) {
@@ -131,6 +183,21 @@ void adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, s
 }
 
 template <class T>
+void rmsprop(const RmsPropStep<T>& step, std::span<const T> g, std::span<const T> w,
+             const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out) {
+  PALINODE_ASSERT(w.size() == g.size() && w_out.size() == g.size());
+  PALINODE_ASSERT(old.s.size() == g.size() && out.s.size() == g.size());
+  PALINODE_ASSERT(old.m.size() == out.m.size() && (old.m.empty() || old.m.size() == g.size()));
+  PALINODE_ASSERT(old.v.size() == out.v.size() && (old.v.empty() || old.v.size() == g.size()));
+  const auto function = table(T{}).rmsprop;
+  const auto body = [&](std::size_t i, std::size_t end) {
+    function(step, g.data() + i, w.data() + i, pointers(old, i), w_out.data() + i, pointers(out, i),
+             end - i);
+  };
+  parallel_for(g.size(), kMinPerThread, std::ref(body));
+}
+
+template <class T>
 void axpy(T s, std::span<const T> x, std::span<const T> y, std::span<T> out) {
   PALINODE_ASSERT(y.size() == x.size() && out.size() == x.size());
   const auto function = table(T{}).axpy;
@@ -149,6 +216,10 @@ double power(double base, std::uint64_t exponent) {
   return result;
 }
 
+template void prepare_gradient(float, float, std::span<const float>, std::span<float>);
+template void rmsprop(const RmsPropStep<float>&, std::span<const float>, std::span<const float>,
+                      const RmsPropMoments<const float>&, std::span<float>,
+                      const RmsPropMoments<float>&);
 template void sgd(const SgdStep<float>&, std::span<const float>, std::span<const float>,
                   std::span<float>);
 template void sgd_momentum(const SgdStep<float>&, std::span<const float>, std::span<const float>,
@@ -157,6 +228,10 @@ template void adam(const AdamStep<float>&, std::span<const float>, std::span<con
                    std::span<const float>, std::span<const float>, std::span<float>,
                    std::span<float>, std::span<float>);
 template void axpy(float, std::span<const float>, std::span<const float>, std::span<float>);
+template void prepare_gradient(double, double, std::span<const double>, std::span<double>);
+template void rmsprop(const RmsPropStep<double>&, std::span<const double>, std::span<const double>,
+                      const RmsPropMoments<const double>&, std::span<double>,
+                      const RmsPropMoments<double>&);
 template void sgd(const SgdStep<double>&, std::span<const double>, std::span<const double>,
                   std::span<double>);
 template void sgd_momentum(const SgdStep<double>&, std::span<const double>, std::span<const double>,

@@ -14,15 +14,23 @@ namespace palinode::kernels {
 template <class T>
 struct SgdStep {
   T lr{};
-  T momentum{};      // mu; used by sgd_momentum only
-  T weight_decay{};  // 0: the gradient is used as it is
+  T momentum{};           // mu; used by sgd_momentum only
+  T weight_decay{};       // 0: the gradient is used as it is
+  bool nesterov = false;  // used by sgd_momentum only
 };
+
+// A gradient before its rule sees it: out = g * scale (g itself if scale is 1); where that is
+// finite, it is then limited to [-limit, limit] (unless limit is infinite). What is not finite
+// stays so, for commit to find.
+template <class T>
+void prepare_gradient(T scale, T limit, std::span<const T> g, std::span<T> out);
 
 // g = g + wd * w (unless wd is 0);  w_out = w - lr * g.
 template <class T>
 void sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out);
 
-// g = g + wd * w (unless wd is 0);  v_out = mu * v + g;  w_out = w - lr * v_out.
+// g = g + wd * w (unless wd is 0);  v_out = mu * v + g;  w_out = w - lr * v_out, or with Nesterov's
+// look ahead w_out = w - lr * (g + mu * v_out).
 template <class T>
 void sgd_momentum(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w,
                   std::span<const T> v, std::span<T> w_out, std::span<T> v_out);
@@ -45,6 +53,31 @@ struct AdamStep {
 template <class T>
 void adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
           std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out);
+
+template <class T>
+struct RmsPropStep {
+  T lr{};
+  T alpha{};
+  T one_minus_alpha{};
+  T eps{};
+  T momentum{};      // mu; used if there are velocities
+  T weight_decay{};  // 0: the gradient is used as it is
+};
+
+// The moments of RMSProp: squares s, means m (empty: not centered) and velocities v (empty: no
+// momentum).
+template <class T>
+struct RmsPropMoments {
+  std::span<T> s, m, v;
+};
+
+// g = g + wd * w (unless wd is 0);  s_out = alpha * s + ((1 - alpha) * g) * g;
+// centered: m_out = alpha * m + (1 - alpha) * g,  u = s_out - m_out * m_out, +0 if that is below 0;
+// otherwise u = s_out;  d = g / (sqrt(u) + eps);  with momentum: v_out = mu * v + d, d = v_out;
+// w_out = w - lr * d.
+template <class T>
+void rmsprop(const RmsPropStep<T>& step, std::span<const T> g, std::span<const T> w,
+             const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out);
 
 // y + s * x, in two rounded operations.
 template <class T>

@@ -5,6 +5,7 @@
 
 #include "autograd/ops.h"
 #include "optim/adam.h"
+#include "optim/rmsprop.h"
 #include "optim/sgd.h"
 #include "tensor/error.h"
 #include "tests/support/message.h"
@@ -68,6 +69,35 @@ TEST_F(OptimizerTest, AdamWDecaysTheWeightBesideTheMoments) {
     x -= 0.01 * (m / (1 - std::pow(0.9, t))) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
     EXPECT_NEAR(w(), x, 1e-13) << "step " << t;
   }
+}
+
+TEST_F(OptimizerTest, NesterovIsThatOfPyTorch) {
+  const Sgd sgd(state, theta, {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
+  double x = 3, v = 0;
+  for (int t = 1; t <= 10; ++t) {
+    ledger.commit(sgd.propose(gradients()));
+    const double g = 2 * x + 0.01 * x;
+    v = 0.9 * v + g;
+    x -= 0.1 * (g + 0.9 * v);
+    EXPECT_NEAR(w(), x, 1e-14) << "step " << t;
+  }
+  EXPECT_MESSAGE(Sgd(state, theta, {.nesterov = true}), Error, "sgd: nesterov needs momentum");
+}
+
+TEST_F(OptimizerTest, RmsPropDividesByTheDeviationOfTheGradient) {
+  const RmsProp rmsprop(state, theta,
+                        {.lr = 0.01, .alpha = 0.9, .momentum = 0.5, .centered = true});
+  double x = 3, s = 0, m = 0, v = 0;
+  for (int t = 1; t <= 10; ++t) {
+    ledger.commit(rmsprop.propose(gradients()));
+    const double g = 2 * x;
+    s = 0.9 * s + 0.1 * g * g;
+    m = 0.9 * m + 0.1 * g;
+    v = 0.5 * v + g / (std::sqrt(s - m * m) + 1e-8);
+    x -= 0.01 * v;
+    EXPECT_NEAR(w(), x, 1e-13) << "step " << t;
+  }
+  EXPECT_EQ(state.entries().size(), 4U);  // step, s/w, m/w, v/w
 }
 
 TEST_F(OptimizerTest, AGradientOfAnotherShapeIsRefused) {
@@ -141,9 +171,32 @@ TEST_F(OptimizerTest, ARefusedStepLeavesMomentsAndCounterAlone) {
   Proposal bad = adam.propose(gradients());
   bad.steps.back().gradient = Tensor::full<double>({2}, std::numeric_limits<double>::quiet_NaN());
   EXPECT_MESSAGE(ledger.commit(bad), NonFiniteError,
-                 "commit: theta/w would hold a NaN or an infinity; proposed by adam.theta, step 2");
+                 "commit: the gradient of theta/w f64 [2] is not finite, first at element 0; "
+                 "proposed by adam.theta, step 2");
   EXPECT_EQ(fingerprint(theta), weights);
   EXPECT_EQ(fingerprint(state), moments);
+}
+
+TEST_F(OptimizerTest, AGradientOfAValueThatWasWrittenSinceIsRefusedAtEveryLevel) {
+  for (const auto level : {Ledger::Level::kOff, Ledger::Level::kSummary, Ledger::Level::kDigest}) {
+    Ledger own(level);
+    const Store& weights = own.open("theta", Role::kIdentity);
+    const Store& moments = own.open("state", Role::kOptimizer);
+    const Tensor two = Tensor::full<double>({2}, 3.0);
+    own.commit({.proposer = "test", .writes = {{&weights, "w", two, true}}});
+    const Adam adam(moments, weights, {});
+    Tape tape;
+    const Gradients g = backward(sum(tape.parameter(weights, "w")));
+    own.commit(adam.propose(g));
+    const Sha256Digest before = fingerprint(weights);
+    EXPECT_MESSAGE(own.commit(adam.propose(g)), StaleReadError,
+                   "commit: theta/w was read as of write 1 and has been written since (write 3): "
+                   "its gradient is of another value; proposed by adam.theta, step 2");
+    own.commit({.proposer = "test", .writes = {{&weights, "w", two}}});  // the same bits once more
+    EXPECT_THROW(own.commit(adam.propose(g)), StaleReadError);
+    EXPECT_EQ(fingerprint(weights) == before, false);
+    EXPECT_EQ(adam.steps(), 1U);
+  }
 }
 
 TEST_F(OptimizerTest, CannotBeBuiltOverAFrozenStore) {

@@ -27,7 +27,8 @@ Tensor dropped(const Tensor& x, const Attrs& attrs) {
 Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
   require_same_dtype("dropout", in);
   if (!(attrs.rate >= 0 && attrs.rate < 1)) {
-    throw ShapeError(fmt::format("dropout: the rate is from 0 to below 1, got {}", attrs.rate));
+    throw ShapeError(
+        fmt::format("dropout: the rate is at least 0 and below 1, got {}", attrs.rate));
   }
   return dropped(in[0], attrs);
 }

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "tensor/error.h"
+#include "tensor/kernels/layer_tables.h"
 #include "tensor/kernels/reduce.h"
-#include "tensor/kernels/tables.h"
 #include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -12,9 +12,7 @@
 #include "tensor/kernels/change.h"
 #include "tensor/kernels/conv.h"
 #include "tensor/kernels/matmul.h"
-#include "tensor/kernels/pool.h"
 #include "tensor/kernels/update.h"
-#include "tensor/rng.h"
 
 namespace palinode::kernels {
 
@@ -35,21 +33,6 @@ struct ElementwiseTable {
   BinaryFunction<T> gelu_grad, gelu_tanh_grad, erf_grad, sin_grad, cos_grad;
   UnaryFunction<T> relu;
   void (*scale)(const T* x, T s, T* out, std::size_t n);
-};
-
-// In the order of Binary (broadcast.h). One row: an operand's step is 1, or 0 for one value.
-template <class T>
-struct BroadcastTable {
-  void (*row[6])(const T* a, std::size_t a_step, const T* b, std::size_t b_step, T* out,
-                 std::size_t n);
-};
-
-struct DropoutTable {
-  void (*words)(RngKey key, std::uint64_t first, std::size_t blocks, std::uint32_t* words);
-  void (*drop_f32)(const std::uint32_t* words, std::uint32_t threshold, float scale, const float* x,
-                   float* out, std::size_t n);
-  void (*drop_f64)(const std::uint32_t* words, std::uint32_t threshold, double scale,
-                   const double* x, double* out, std::size_t n);
 };
 
 struct FastTable {
@@ -94,33 +77,6 @@ struct NormTable {
   // Columns [begin, end) of matrices with `cols` columns; no `mean` is a mean of zero.
   void (*gamma_grad)(const T* g, const T* x, const T* mean, const T* rstd, std::size_t rows,
                      std::size_t cols, std::size_t begin, std::size_t end, T* out);
-};
-
-// What normalizes columns: h[i, j] = (x[i, j] - mean[j]) * rstd[j].
-template <class T>
-struct ColumnScale {
-  const T *mean, *rstd, *gamma, *beta;
-};
-
-// The first two do columns [begin, end) of matrices with `cols` columns, the others one row.
-template <class T>
-struct BatchNormTable {
-  void (*squares)(const T* x, const T* mean, std::size_t rows, std::size_t cols, std::size_t begin,
-                  std::size_t end, T* out);
-  void (*gamma_grad)(const T* g, const T* x, const T* mean, const T* rstd, std::size_t rows,
-                     std::size_t cols, std::size_t begin, std::size_t end, T* out);
-  void (*row)(const T* x, const ColumnScale<T>& scale, T* y, std::size_t n);
-  void (*row_grad)(const T* g, const T* x, const ColumnScale<T>& scale, const T* a, const T* b,
-                   T* dx, std::size_t n);
-};
-
-// Each function does one image; avg leaves `place` alone.
-template <class T>
-struct PoolTable {
-  void (*max)(const PoolShape& shape, const T* x, T* y, T* place);
-  void (*max_grad)(const PoolShape& shape, const T* dy, const T* place, T* dx);
-  void (*avg)(const PoolShape& shape, const T* x, T* y, T* place);
-  void (*avg_grad)(const PoolShape& shape, const T* dy, const T* place, T* dx);
 };
 
 // The moments of RMSProp from one place on; null for those a rule does not keep.

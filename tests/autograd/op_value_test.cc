@@ -30,7 +30,7 @@ Values each(const Sample& sample, const std::function<double(double)>& f) {
 }
 
 // Rows of a batch of products lie one after the other: row i of c belongs to matrix i / m of b.
-Values product(const Sample& s, bool bias) {
+Values product(const Sample& s) {
   const Values a = input(s, 0), b = input(s, 1);
   const Shape& left = s.inputs[0].shape();
   const std::size_t m = left[left.rank() - 2], k = left.last(), n = s.inputs[1].shape().last();
@@ -38,7 +38,6 @@ Values product(const Sample& s, bool bias) {
   for (std::size_t i = 0; i < left.rows(); ++i) {
     for (std::size_t j = 0; j < n; ++j) {
       for (std::size_t l = 0; l < k; ++l) c[i * n + j] += a[i * k + l] * b[(i / m * k + l) * n + j];
-      if (bias) c[i * n + j] += input(s, 2)[j];
     }
   }
   return c;
@@ -198,10 +197,9 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
   static const std::map<std::string, std::function<Values(const Sample&)>> kAll = {
       {"scale",
        [](const Sample& s) { return each(s, [&](double x) { return x * s.attrs.factor; }); }},
-      {"matmul", [](const Sample& s) { return product(s, false); }},
+      {"matmul", product},
       {"transpose", transposed},
       {"reshape", [](const Sample& s) { return input(s, 0); }},
-      {"linear", [](const Sample& s) { return product(s, true); }},
       {"conv2d", conv2d_of},
       {"relu", [](const Sample& s) { return each(s, [](double x) { return std::max(x, 0.0); }); }},
       {"tanh", [](const Sample& s) { return each(s, [](double x) { return std::tanh(x); }); }},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 namespace palinode {
@@ -137,6 +138,141 @@ Values batch_norm_of(const Sample& s) {
   return y;
 }
 
+// y at each place of the shape is x at from(place), 0 where that is nothing.
+template <class From>
+Values moved(const Sample& s, const Shape& shape, const From& from) {
+  const Values x = input(s, 0);
+  Values y;
+  for (std::size_t i = 0; i < shape.elements(); ++i) {
+    y.push_back(x[index_of(s.inputs[0].shape(), from(place_of(shape, i)))]);
+  }
+  return y;
+}
+
+Shape with_extent(const Shape& shape, std::size_t axis, std::size_t extent) {
+  std::vector<std::size_t> extents(shape.extents().begin(), shape.extents().end());
+  extents[axis] = extent;
+  return Shape(extents);
+}
+
+Values permute_of(const Sample& s) {
+  const Shape& x = s.inputs[0].shape();
+  std::vector<std::size_t> extents;
+  for (std::size_t i = 0; i < x.rank(); ++i) extents.push_back(x[s.attrs.order[i]]);
+  return moved(s, Shape(extents), [&](const Place& to) {
+    Place from(to.size());
+    for (std::size_t i = 0; i < to.size(); ++i) from[s.attrs.order[i]] = to[i];
+    return from;
+  });
+}
+
+Values slice_of(const Sample& s) {
+  const std::size_t axis = s.attrs.axis, begin = s.attrs.begin;
+  return moved(s, with_extent(s.inputs[0].shape(), axis, s.attrs.end - begin), [&](Place place) {
+    place[axis] += begin;
+    return place;
+  });
+}
+
+Values broadcast_to_of(const Sample& s) {
+  const Values x = input(s, 0);
+  Values y;
+  for (std::size_t i = 0; i < s.attrs.shape.elements(); ++i) {
+    y.push_back(x[repeated_index(s.inputs[0].shape(), place_of(s.attrs.shape, i))]);
+  }
+  return y;
+}
+
+Values gather_of(const Sample& s) {
+  const Tensor& indices = s.attrs.indices;
+  return moved(s, indices.shape(), [&](Place place) {
+    const std::size_t i = index_of(indices.shape(), place);
+    place[s.attrs.axis] = static_cast<std::size_t>(indices.values<std::int32_t>()[i]);
+    return place;
+  });
+}
+
+Values masked_fill_of(const Sample& s) {
+  Values y = input(s, 0);
+  const Shape &shape = s.inputs[0].shape(), &mask = s.attrs.mask.shape();
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const std::size_t at = repeated_index(mask, place_of(shape, i));
+    if (s.attrs.mask.values<std::int32_t>()[at] != 0) y[i] = s.attrs.low;
+  }
+  return y;
+}
+
+// Operands that have an axis, one after the other along it.
+Values concat_of(const Sample& s, const std::vector<Shape>& shapes) {
+  const std::size_t axis = s.attrs.axis;
+  std::size_t extent = 0;
+  for (const Shape& shape : shapes) extent += shape[axis];
+  const Shape whole = with_extent(shapes[0], axis, extent);
+  Values y;
+  for (std::size_t i = 0; i < whole.elements(); ++i) {
+    Place place = place_of(whole, i);
+    std::size_t k = 0;
+    while (place[axis] >= shapes[k][axis]) place[axis] -= shapes[k++][axis];
+    y.push_back(input(s, k)[index_of(shapes[k], place)]);
+  }
+  return y;
+}
+
+Values concat_of(const Sample& s) {
+  std::vector<Shape> shapes;
+  for (const Tensor& part : s.inputs) shapes.push_back(part.shape());
+  return concat_of(s, shapes);
+}
+
+Values stack_of(const Sample& s) {
+  const Shape& shape = s.inputs[0].shape();
+  std::vector<std::size_t> extents(shape.extents().begin(), shape.extents().end());
+  extents.insert(extents.begin() + static_cast<std::ptrdiff_t>(s.attrs.axis), 1);
+  return concat_of(s, std::vector<Shape>(s.inputs.size(), Shape(extents)));
+}
+
+// reduce(the values along the axis) for each place of the others.
+template <class Reduce>
+Values along_axis(const Sample& s, const Reduce& reduce) {
+  const Shape& shape = s.inputs[0].shape();
+  const Values x = input(s, 0);
+  const Shape rest = with_extent(shape, s.attrs.axis, 1);
+  Values y;
+  for (std::size_t i = 0; i < rest.elements(); ++i) {
+    Place place = place_of(rest, i);
+    Values line;
+    for (; place[s.attrs.axis] < shape[s.attrs.axis]; ++place[s.attrs.axis]) {
+      line.push_back(x[index_of(shape, place)]);
+    }
+    y.push_back(reduce(line));
+  }
+  return y;
+}
+
+Values linear_of(const Sample& s) {
+  const Values x = input(s, 0), w = input(s, 1);
+  const std::size_t k = s.inputs[1].shape()[0], n = s.inputs[1].shape()[1];
+  Values y;
+  for (std::size_t i = 0; i < s.inputs[0].shape().rows() * n; ++i) {
+    double sum = s.inputs.size() == 3 ? input(s, 2)[i % n] : 0;
+    for (std::size_t l = 0; l < k; ++l) sum += x[i / n * k + l] * w[l * n + i % n];
+    if (s.attrs.activation == kernels::Activation::kTanh) sum = std::tanh(sum);
+    if (s.attrs.activation == kernels::Activation::kSigmoid) sum = 1 / (1 + std::exp(-sum));
+    y.push_back(sum);
+  }
+  return y;
+}
+
+Definition each(double (*f)(double)) {
+  return [f](const Sample& s) {
+    Values y = input(s, 0);
+    for (double& x : y) x = f(x);
+    return y;
+  };
+}
+
+double total_of(const Values& line) { return std::accumulate(line.begin(), line.end(), 0.0); }
+
 using Window = std::vector<std::optional<double>>;
 
 double largest_of(const Window& window) {
@@ -161,6 +297,34 @@ const std::map<std::string, Definition>& more_definitions() {
       {"div", repeated([](double a, double b) { return a / b; })},
       {"minimum", repeated([](double a, double b) { return std::min(a, b); })},
       {"maximum", repeated([](double a, double b) { return std::max(a, b); })},
+      {"linear", linear_of},
+      {"silu", each([](double x) { return x / (1 + std::exp(-x)); })},
+      {"sqrt", each([](double x) { return std::pow(x, 0.5); })},
+      {"square", each([](double x) { return std::pow(x, 2); })},
+      {"clamp",
+       [](const Sample& s) {
+         Values y = input(s, 0);
+         for (double& x : y) x = std::min(std::max(x, s.attrs.low), s.attrs.high);
+         return y;
+       }},
+      {"permute", permute_of},
+      {"slice", slice_of},
+      {"concat", [](const Sample& s) { return concat_of(s); }},
+      {"stack", stack_of},
+      {"broadcast_to", broadcast_to_of},
+      {"gather", gather_of},
+      {"masked_fill", masked_fill_of},
+      {"sum_axis", [](const Sample& s) { return along_axis(s, total_of); }},
+      {"mean_axis",
+       [](const Sample& s) {
+         return along_axis(s, [](const Values& line) {
+           return total_of(line) / static_cast<double>(line.size());
+         });
+       }},
+      {"max_axis",
+       [](const Sample& s) {
+         return along_axis(s, [](const Values& line) { return std::ranges::max(line); });
+       }},
       {"embedding", embedding_of},
       {"dropout", dropout_of},
       {"max_pool2d", [](const Sample& s) { return windows_of(s, largest_of); }},

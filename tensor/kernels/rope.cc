@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "tensor/error.h"
-#include "tensor/kernels/math.h"
 #include "tensor/kernels/attention_table.h"
+#include "tensor/kernels/math.h"
 #include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -3,37 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <functional>
 
 #include "tensor/error.h"
 #include "tensor/file.h"
+#include "tensor/little_endian.h"
 #include "tensor/safetensors_header.h"
 
 namespace palinode {
 namespace {
 
-static_assert(std::endian::native == std::endian::little);
-
 constexpr std::size_t kMaxFile = std::size_t{1} << 36;
-
-Tensor tensor_of(const SafetensorsEntry& entry, std::string_view data) {
-  TensorBuilder builder(entry.shape, entry.dtype);
-  with_element(entry.dtype, [&]<class T>() {
-    const std::span<T> values = builder.values<T>();
-    if (!values.empty()) std::memcpy(values.data(), data.data() + entry.begin, values.size_bytes());
-  });
-  return std::move(builder).build();
-}
-
-void append(std::string& bytes, const Tensor& tensor) {
-  const Tensor source = tensor.compact();
-  with_element(source.dtype(), [&]<class T>() {
-    const auto values = std::as_bytes(source.values<T>());
-    if (!values.empty()) bytes.append(reinterpret_cast<const char*>(values.data()), values.size());
-  });
-}
 
 std::string header_of(std::span<const Named* const> by_name, std::span<const Named* const> by_data,
                       const std::map<std::string, std::string>& metadata) {
@@ -89,7 +69,8 @@ SafetensorsFile parse_safetensors(std::string_view bytes, const std::string& nam
   SafetensorsFile content{std::move(header.metadata), {}};
   content.tensors.reserve(header.entries.size());
   for (SafetensorsEntry& entry : header.entries) {
-    Tensor value = tensor_of(entry, data);
+    Tensor value =
+        tensor_of(data.substr(entry.begin, entry.end - entry.begin), entry.shape, entry.dtype);
     content.tensors.push_back({std::move(entry.name), std::move(value)});
   }
   return content;
@@ -114,12 +95,10 @@ std::string safetensors_bytes(const SafetensorsFile& content, const std::string&
   const std::string header = header_of(by_name, by_data, content.metadata);
   std::string bytes;
   bytes.reserve(8 + header.size() + data_size);
-  for (std::size_t i = 0; i < 8; ++i) {
-    bytes += static_cast<char>(header.size() >> (8 * i) & 0xff);
-  }
+  append_unsigned(bytes, header.size(), 8);
   bytes += header;
   check(parse_safetensors_header(name, bytes, bytes.size() + data_size), by_name, content, name);
-  for (const Named* tensor : by_data) append(bytes, tensor->value);
+  for (const Named* tensor : by_data) append_values(bytes, tensor->value);
   return bytes;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tensor/error.h"
+#include "tensor/little_endian.h"
 
 namespace palinode {
 namespace {
@@ -228,8 +229,7 @@ SafetensorsHeader parse_safetensors_header(const std::string& path, std::string_
     throw FormatError(fmt::format("safetensors: {}: header: {}", path, what));
   };
   if (head.size() < 8) fail(fmt::format("a file of {} bytes has no room for it", head.size()));
-  std::uint64_t length = 0;
-  for (std::size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(head[i]);
+  const std::uint64_t length = unsigned_of(head.substr(0, 8));
   if (length > kMaxSafetensorsHeader) {
     fail(fmt::format("of {} bytes, more than the limit of {}", length, kMaxSafetensorsHeader));
   }

@@ -23,7 +23,7 @@ std::string_view role_name(Role role);  // "identity", "behavior", "optimizer", 
 struct Entry {
   std::string name;
   Tensor value;
-  std::uint64_t written = 0;              // number of the write that put this value here, at every level
+  std::uint64_t written = 0;              // number of the write that put it here, at every level
   std::optional<Xxh3Digest> digest = {};  // of the value, if the ledger's level asks for it
 };
 
@@ -51,6 +51,7 @@ class Store {
 
   std::string name_;
   Role role_;
+  bool open_ = true;  // not so for a store of a checkpoint until it is opened
   bool frozen_ = false;
   std::uint64_t frozen_since_ = 0;
   std::vector<Entry> entries_;
@@ -62,7 +63,8 @@ class Store {
 Sha256Digest fingerprint(const Store& store);
 
 // SHA-256 over each entry's name, type, shape and XXH3-128, in the order of their creation. Names
-// the content like the fingerprint, at a small part of its price; XXH3 finds accidents, not forgery.
+// the content like the fingerprint at a small part of its price, but only against accident: two
+// values of one XXH3 can be made.
 Sha256Digest content_key(const Store& store);
 
 }  // namespace palinode

@@ -35,13 +35,6 @@ struct ElementwiseTable {
   void (*scale)(const T* x, T s, T* out, std::size_t n);
 };
 
-// In the order of Binary (broadcast.h). One row: an operand's step is 1, or 0 for one value.
-template <class T>
-struct BroadcastTable {
-  void (*row[6])(const T* a, std::size_t a_step, const T* b, std::size_t b_step, T* out,
-                 std::size_t n);
-};
-
 struct FastTable {
   UnaryFunction<float> exp, log, tanh, sigmoid, erf, gelu, gelu_tanh, sin, cos, rsqrt;
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tensor/little_endian.h"
 #include "tensor/rng.h"
 #include "tests/support/message.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 std::string length_of(std::uint64_t size) {
   std::string bytes;
-  for (std::size_t i = 0; i < 8; ++i) bytes += static_cast<char>(size >> (8 * i) & 0xff);
+  append_unsigned(bytes, size, 8);
   return bytes;
 }
 

@@ -82,6 +82,7 @@ std::vector<Case> cases();
 std::vector<Case> matmul_cases();
 std::vector<Case> reduce_cases();
 std::vector<Case> row_cases();
+std::vector<Case> attention_cases();
 std::vector<Case> elementwise_cases();
 std::vector<Case> training_cases();
 std::vector<Case> framework_cases();

@@ -5,71 +5,31 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <optional>
 
+#include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/suite.h"
 #include "tensor/error.h"
-#include "tensor/gemm.h"
 #include "tensor/ledger_file.h"
-#include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace palinode::experiments {
 namespace {
 
-enum ExitCode : int { kDone = 0, kCheckFailed = 1, kUsage = 2, kBadInput = 3, kEnvironment = 4 };
-
-// What every command takes.
-struct Common {
+// What every study takes.
+struct Common : Machine {
   std::uint64_t seed = kPublishedSeed;
-  std::size_t threads = 0;
-  std::string simd = "best", gemm = "canonical";
   std::string ledger = "digest";
   std::string data, out = "results";
   std::size_t seeds = 0;
   bool json = false, quiet = false, no_color = false;
 };
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-bool use_color(const Common& common) {
-  const char* no_color = std::getenv("NO_COLOR");
-  return !common.no_color && (no_color == nullptr || *no_color == '\0') &&
-         isatty(STDOUT_FILENO) == 1;
-}
-
-// --simd names were checked by the parser; whether this processor has the target is known only
-// here.
-void apply(const Common& common) {
-  check_floating_point();
-  if (common.threads != 0) set_threads(common.threads);
-  use_gemm(common.gemm == gemm_name(Gemm::kOpenblas) ? Gemm::kOpenblas : Gemm::kCanonical);
-  if (common.simd == "best") return use_simd(available_simd().front());
-  for (const Simd simd : {Simd::kScalar, Simd::kSse4, Simd::kAvx2, Simd::kAvx3, Simd::kNeon}) {
-    if (simd_name(simd) == common.simd) use_simd(simd);
-  }
-}
-
 Ledger::Level ledger_level(const std::string& name) {
   return name == "off"       ? Ledger::Level::kOff
          : name == "summary" ? Ledger::Level::kSummary
                              : Ledger::Level::kDigest;
-}
-
-void add_machine_options(CLI::App& app, Common& common) {
-  app.add_option("--threads", common.threads, "Threads (default: all cores); never changes a bit")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--simd", common.simd, "Instruction set; never changes a bit")
-      ->check(CLI::IsMember({"scalar", "sse4", "avx2", "avx3", "neon", "best"}))
-      ->capture_default_str();
-  app.add_option("--gemm", common.gemm,
-                 "Matrix product; OpenBLAS's is outside the same-bits contract")
-      ->check(CLI::IsMember({"canonical", "openblas"}))
-      ->capture_default_str();
 }
 
 void add_run_options(CLI::App& app, Common& common) {
@@ -111,7 +71,7 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
   if (common.json) {
     print(results_json(config, result).dump(1) + "\n");
   } else {
-    print(results_text(result, use_color(common)));
+    print(results_text(result, use_color(STDOUT_FILENO, common.no_color)));
     print(fmt::format("report:  {}/report.html\n", config.out));
   }
   if (!write_digests.empty()) {

@@ -14,6 +14,8 @@ std::string_view unit_name(Unit unit) {
       return "ms";
     case Unit::kPerSecond:
       return "/s";
+    case Unit::kMegabytes:
+      return "MB";
   }
   return "";
 }
@@ -29,14 +31,16 @@ double figure(Unit unit, double rate) {
       return 1e3 / rate;
     case Unit::kPerSecond:
       return rate;
+    case Unit::kMegabytes:
+      return 1e-6 / rate;
   }
   return 0;
 }
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const auto& part :
-       {matmul_cases, reduce_cases, row_cases, elementwise_cases, training_cases}) {
+  for (const auto& part : {matmul_cases, reduce_cases, row_cases, elementwise_cases, training_cases,
+                           framework_cases}) {
     for (Case& each : part()) all.push_back(std::move(each));
   }
   return all;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -24,10 +25,11 @@ enum class Unit : std::uint8_t {
   kGbytes,        // work is bytes read and written
   kNanoseconds,   // work is elements; the time of one
   kMilliseconds,  // work is calls; the time of one
-  kPerSecond,     // work is calls
+  kPerSecond,     // work is calls, or what the case says
+  kMegabytes,     // work is the inverse of a peak of memory, so that less is faster
 };
 
-std::string_view unit_name(Unit unit);  // "GFLOP/s", "GB/s", "ns", "ms", "/s"
+std::string_view unit_name(Unit unit);  // "GFLOP/s", "GB/s", "ns", "ms", "/s", "MB"
 
 // Work per second as a figure in the unit.
 double figure(Unit unit, double rate);
@@ -40,6 +42,8 @@ struct Contender {
   std::function<void()> run = {};
   // Done before a run and not measured; a sample is then a single run.
   std::function<void()> before = {};
+  // In place of timing `run`: a sample's cost, in seconds or bytes, as the contender finds it.
+  std::function<double()> cost = {};
   double work = 0;  // of a run; 0: that of the case
 };
 
@@ -51,6 +55,12 @@ struct Bar {
   std::string why;  // how the ratio follows from the figures of the reference machine
 };
 
+// Something that must be so for the figures to mean anything.
+struct Check {
+  std::string text;
+  bool pass = true;
+};
+
 struct Case {
   std::string what;  // "matmul f32 512x512x512"
   Unit unit;
@@ -60,6 +70,9 @@ struct Case {
   std::function<std::vector<Contender>()> make = {};
   std::vector<Bar> bars = {};  // none: an informative row
   std::string note = {};       // a promise in words, such as an error bound
+  // Done once, before anything is timed; what it finds is printed beside the row.
+  std::function<std::optional<Check>()> check = {};
+  bool apart = false;  // in a process of its own, for libtorch: apart.h
 };
 
 // All cases, in the order of the table.
@@ -71,6 +84,7 @@ std::vector<Case> reduce_cases();
 std::vector<Case> row_cases();
 std::vector<Case> elementwise_cases();
 std::vector<Case> training_cases();
+std::vector<Case> framework_cases();
 
 // Fixed values from a page boundary on, in [-1, 1) unless told otherwise. Copies share them.
 template <class T>

@@ -12,8 +12,10 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "bench/apart.h"
 #include "bench/interleave.h"
 #include "bench/table.h"
+#include "bench/torch_peer.h"
 #include "experiments/environment.h"
 #include "experiments/results.h"
 #include "tensor/error.h"
@@ -25,7 +27,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct Arguments {
-  std::string json, into, filter, simd = "best";
+  std::string json, into, filter, measure, simd = "best";
   std::size_t runs = 1;
   bool quick = false, all = false;
 };
@@ -45,16 +47,26 @@ std::string load_text() {
   return fmt::format("{:.2f} {:.2f} {:.2f}", load[0], load[1], load[2]);
 }
 
-Measured measure(const Case& one, const Method& method) {
-  const std::vector<Contender> contenders = one.make();
-  Measured measured;
-  for (const Contender& contender : contenders) {
-    measured.names.push_back(contender.name);
-    measured.variants.push_back(contender.variant);
-    measured.automatic.push_back(contender.automatic);
+std::string libtorch_text() {
+  if (libtorch() == nullptr) return "left out: it was not there when this program was configured";
+  return fmt::format("{}, on {}, malloc kept from returning pages", libtorch()->version,
+                     openmp_blas_folder().empty() ? libtorch()->blas : "OpenBLAS OpenMP");
+}
+
+// The flags with which a process for one case sees what this one was asked for.
+std::string flags_of(const Arguments& arguments) {
+  return fmt::format("--simd {}{}", arguments.simd, arguments.quick ? " --quick" : "");
+}
+
+// For a process that measures one case for another one.
+int measure_one(const Arguments& arguments, const Method& method) {
+  for (const Case& one : cases()) {
+    if (one.what != arguments.measure) continue;
+    const std::string text = to_text(measure(one, method));
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    return 0;
   }
-  measured.rates = interleave(contenders, one.work, one.threads, method);
-  return measured;
+  throw NameError(fmt::format("no case {}", arguments.measure));
 }
 
 // What the table and the file say about where and how it was measured.
@@ -64,6 +76,7 @@ ordered_json machine_json(const Arguments& arguments, const Method& method,
   ordered_json machine;
   for (const char* key : {"cpu", "os", "compiler", "simd"}) machine[key] = environment[key];
   machine["load before, after"] = fmt::format("{}; {}", load, load_text());
+  machine["libtorch"] = libtorch_text();
   machine["method"] =
       fmt::format("{} run(s) of {} interleaved rounds, samples of at least {} ms; medians",
                   arguments.runs, method.rounds, method.seconds * 1e3);
@@ -84,6 +97,7 @@ void write_into(const std::string& path, const std::string& table) {
 int compare(const Arguments& arguments) {
   choose_simd(arguments.simd);
   const Method method = arguments.quick ? Method{.rounds = 5, .seconds = 1e-3} : Method{};
+  if (!arguments.measure.empty()) return measure_one(arguments, method);
   std::vector<Case> selected;
   const std::regex filter(arguments.filter);
   for (Case& one : cases()) {
@@ -97,7 +111,8 @@ int compare(const Arguments& arguments) {
     for (const Case& one : selected) {
       fmt::print(stderr, "run {}/{}, {}/{}: {}\n", run, arguments.runs, ++done, selected.size(),
                  one.what);
-      add_rows(rows, one, measure(one, method));
+      add_rows(rows, one,
+               one.apart ? measure_apart(one, flags_of(arguments)) : measure(one, method));
     }
   }
   const std::vector<Precision> precision =
@@ -121,6 +136,8 @@ int main(int argc, char** argv) {
   app.add_option("--json", arguments.json, "Write the rows to this file as JSON");
   app.add_option("--into", arguments.into, "Put the table between the marks of this page");
   app.add_option("--filter", arguments.filter, "Cases whose name this regular expression finds");
+  app.add_option("--measure", arguments.measure, "Measure this one case, for another process")
+      ->group("");
   app.add_option("--runs", arguments.runs, "Repeat everything this often")
       ->check(CLI::Range(1, 100));
   app.add_option("--simd", arguments.simd,

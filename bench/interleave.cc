@@ -29,6 +29,7 @@ void prepare(const Contender& contender) {
 
 // How many calls a sample takes: found by doubling, which warms up too.
 std::size_t calibrate(const Contender& contender, std::size_t threads, double seconds) {
+  if (contender.cost) return 1;
   prepare(contender);
   if (contender.before) return 1;
   contender.run();
@@ -60,6 +61,10 @@ std::vector<std::vector<double>> interleave(std::span<const Contender> contender
       const std::size_t i = (round + turn) % contenders.size();
       const Contender& contender = contenders[i];
       if (threads > 1) std::this_thread::sleep_for(kPause);
+      if (contender.cost) {
+        rates[i].push_back(work / contender.cost());
+        continue;
+      }
       prepare(contender);
       if (!contender.before) contender.run();
       const double spent = seconds_of(contender, threads, calls[i]);

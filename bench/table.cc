@@ -70,6 +70,7 @@ void add_row(std::vector<Row>& rows, const Case& one, const Measured& measured, 
   row.ours_best.push_back(figure(one.unit, fastest(ours)));
   row.peers_best.push_back(figure(one.unit, fastest(theirs)));
   row.ratios.push_back(ratio(ours, theirs));
+  if (measured.check) row.checks.push_back(*measured.check);
   if (measured.names.back() == kLimit) {
     row.limit = measured.variants.back();
     row.shares.push_back(ratio(ours, measured.rates.back()));
@@ -92,15 +93,29 @@ std::string ratio_text(const Row& row) {
   return text + fmt::format(" ({:.3f} to {:.3f})", *low, *high);
 }
 
+// The check that failed, or the last one.
+const Check* check_of(const Row& row) {
+  const auto failed = std::ranges::find(row.checks, false, &Check::pass);
+  if (failed != row.checks.end()) return &*failed;
+  return row.checks.empty() ? nullptr : &row.checks.back();
+}
+
 std::string bar_text(const Row& row) {
-  if (row.bar.ratio == 0) return row.note;
-  return fmt::format("{} {:.2f}: {}", row.pass() ? "pass" : "**miss**", row.bar.ratio, row.bar.why);
+  std::string text = row.note;
+  if (row.bar.ratio != 0) {
+    text =
+        fmt::format("{} {:.2f}: {}", row.pass() ? "pass" : "**miss**", row.bar.ratio, row.bar.why);
+  }
+  const Check* check = check_of(row);
+  if (check == nullptr) return text;
+  return fmt::format("{}; {}{}", text, check->pass ? "" : "**miss**: ", check->text);
 }
 
 }  // namespace
 
 bool Row::pass() const {
-  return std::ranges::all_of(ratios, [this](double r) { return r >= bar.ratio; });
+  return std::ranges::all_of(ratios, [this](double r) { return r >= bar.ratio; }) &&
+         std::ranges::all_of(checks, &Check::pass);
 }
 
 void add_rows(std::vector<Row>& rows, const Case& one, const Measured& measured) {
@@ -154,6 +169,9 @@ ordered_json to_json(const std::vector<Row>& rows, const std::vector<Precision>&
       r["pass"] = row.pass();
     }
     if (!row.note.empty()) r["note"] = row.note;
+    if (const Check* check = check_of(row)) {
+      r["check"] = {{"text", check->text}, {"pass", check->pass}};
+    }
     r["peer_name"] = row.peer;
     r["peer_variant"] = row.variant;
     r["ours_best"] = row.ours_best;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct Measured {
   std::vector<std::string> names, variants;
   std::vector<bool> automatic;
   std::vector<std::vector<double>> rates;
+  std::optional<Check> check;
 };
 
 // Ours against one rival, in every run.
@@ -28,8 +30,9 @@ struct Row {
   std::string limit;           // "FMA", "read", "copy"
   Bar bar;                     // ratio 0: none
   std::string note;
+  std::vector<Check> checks;  // by run, if the case has one
 
-  bool pass() const;  // every run is at the bar
+  bool pass() const;  // every run is at the bar and has its check passed
 };
 
 // Adds a run of a case to the table: a row for each of its bars, or one against the best rival.

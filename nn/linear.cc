@@ -1,30 +1,36 @@
 #include "nn/linear.h"
 
-#include <cmath>
 #include <utility>
 
 namespace palinode::nn {
 
-Linear::Linear(const Store& store, std::string name, LinearSize size)
+Linear::Linear(const Store& store, std::string name, const LinearConfig& config)
     : store_(&store),
       name_(std::move(name)),
       weight_(name_ + ".weight"),
       bias_(name_ + ".bias"),
-      size_(size) {}
+      config_(config) {}
+
+void Linear::declare(Parameters& parameters) const {
+  const Init usual = uniform_fan_in(config_.in);
+  parameters.push_back({store_, weight_, Shape{config_.in, config_.out},
+                        config_.weight_init.value_or(usual), Layout::kLinear});
+  if (!config_.bias) return;
+  parameters.push_back({store_, bias_, Shape{config_.out}, config_.bias_init.value_or(usual)});
+}
 
 void Linear::init(Proposal& proposal, const Rng& rng, Dtype dtype) const {
-  const double bound = 1.0 / std::sqrt(static_cast<double>(size_.in));
-  const auto add = [&](const std::string& name, const Shape& shape) {
-    const Tensor value = rng.stream(name).uniform(shape, dtype, -bound, bound);
-    proposal.writes.push_back({store_, name, value, true});
-  };
-  add(weight_, {size_.in, size_.out});
-  add(bias_, {size_.out});
+  Parameters parameters;
+  declare(parameters);
+  add_initial(proposal, parameters, rng, dtype);
 }
 
 Var Linear::operator()(Run& run, Var x) const {
-  // One statement each: C++ does not say which argument of a call is evaluated first.
   const Var weight = run.parameter(*store_, weight_);
+  if (!config_.bias) {
+    const Var y = matmul(x, weight);
+    return run.at(name_, x, y);
+  }
   const Var bias = run.parameter(*store_, bias_);
   const Var y = linear(x, weight, bias);
   return run.at(name_, x, y);

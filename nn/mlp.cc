@@ -27,14 +27,14 @@ Mlp::Mlp(const Store& store, const MlpConfig& config)
   if (count < 2) throw ShapeError(fmt::format("mlp: needs at least two sizes, got {}", count));
   for (std::size_t i = 0; i + 1 < count; ++i) {
     layers_.emplace_back(store, fmt::format("layer.{}", i),
-                         LinearSize{config.sizes[i], config.sizes[i + 1]});
+                         LinearConfig{config.sizes[i], config.sizes[i + 1]});
   }
 }
 
-Proposal Mlp::init(const Rng& rng, Dtype dtype) const {
-  Proposal proposal{.reason = Reason::kInit, .proposer = "mlp", .seed = rng.seed()};
-  for (const Linear& layer : layers_) layer.init(proposal, rng, dtype);
-  return proposal;
+Parameters Mlp::parameters() const {
+  Parameters all;
+  for (const Linear& layer : layers_) layer.declare(all);
+  return all;
 }
 
 Var Mlp::forward(Run& run, Var x) const {

@@ -19,15 +19,16 @@ struct MlpConfig {
 
 // Layers are the sites "layer.0", "layer.1", ... of the store. Throws ShapeError for fewer than two
 // sizes.
-class Mlp : public Model {
+class Mlp : public Network {
  public:
   Mlp(const Store& store, const MlpConfig& config);
 
-  Proposal init(const Rng& rng, Dtype dtype = Dtype::kF32) const;
   Var forward(Run& run, Var x) const override;  // [rows, sizes.front()] -> [rows, sizes.back()]
 
-  std::vector<std::string> sites() const;
-  const Store& store() const { return *store_; }
+  std::string_view kind() const override { return "mlp"; }
+  Parameters parameters() const override;
+  std::vector<std::string> sites() const override;
+  const Store& store() const override { return *store_; }
 
  private:
   const Store* store_;

@@ -1,6 +1,40 @@
 #include "nn/run.h"
 
+#include <utility>
+
+#include "tensor/error.h"
+
 namespace palinode::nn {
+
+Run::Run(Tape& tape, const RunConfig& config)
+    : tape_(&tape), settings_{{}, config.mode, config.rng, config.cache} {
+  if (config.seam != nullptr) settings_.seams.push_back(config.seam);
+}
+
+Run::Run(Run& outer, const Seam& inner)
+    : tape_(outer.tape_),
+      settings_{{}, outer.settings_.mode, outer.settings_.rng, outer.settings_.cache},
+      found_(outer.found_),
+      segment_(outer.segment_) {
+  const PoolVector<const Seam*>& others = outer.settings_.seams;
+  settings_.seams.reserve(others.size() + 1);
+  settings_.seams.push_back(&inner);
+  settings_.seams.insert(settings_.seams.end(), others.begin(), others.end());
+}
+
+Run::Run(Tape& tape, Settings settings)
+    : tape_(&tape), settings_(std::move(settings)), segment_(true) {}
+
+void Run::write_buffer(const Store& store, std::string_view name, Tensor value) {
+  PALINODE_ASSERT(!segment_);  // it runs twice, and would write twice
+  found_->push_back({&store, store.index(name), std::move(value)});
+}
+
+void Run::add_buffers(Proposal& proposal) const {
+  for (const BufferWrite& write : *found_) {
+    proposal.writes.push_back({write.store, write.store->entries()[write.entry].name, write.value});
+  }
+}
 
 Tensor evaluate(const Model& model, const Tensor& x) {
   Tape tape;

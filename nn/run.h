@@ -1,15 +1,30 @@
 // Run: one forward pass. Carries what a pass needs besides the model and the input, so modules keep
-// no state.
+// no state: what is attached, whether it trains, where its random numbers come from.
+//
+//   Tape tape;
+//   const Rng masks = rng.stream("dropout").stream(step);
+//   nn::Run run(tape, {.mode = nn::Mode::kTrain, .rng = &masks});
+//   const Var loss = cross_entropy(model.forward(run, tape.constant(x)), labels);
+//   Proposal proposal = optimizer.propose(backward(loss));
+//   run.add_buffers(proposal);  // the statistics that BatchNorm has found
+//   ledger.commit(proposal);
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "autograd/ops.h"
 #include "autograd/tape.h"
+#include "tensor/pool.h"
+#include "tensor/proposal.h"
+#include "tensor/rng.h"
 #include "tensor/store.h"
 
 namespace palinode::nn {
 
+class KvCache;
 class Run;
 
 // Where a behavior may enter: after each named layer. nn knows only this interface; rbl implements
@@ -20,6 +35,9 @@ class Seam {
   // What the layer named `site` should return, given its input and the output of the plain layer.
   // Returns `output` itself for a site that is not its own.
   virtual Var at(Run& run, std::string_view site, Var input, Var output) const = 0;
+  // A digest of all that `at` depends on: kind, sites, settings, values. Of two seams with one key
+  // each does what the other does; what was computed under another key must not be used again.
+  virtual Sha256Digest key() const = 0;
 
  protected:
   Seam() = default;
@@ -29,24 +47,77 @@ class Seam {
   Seam& operator=(Seam&&) = default;
 };
 
+// Whether a pass is a step of training: Dropout drops, and BatchNorm uses and gathers the batch's
+// statistics. An argument of the pass, never a state of a module.
+enum class Mode : std::uint8_t { kEval, kTrain };
+
+struct RunConfig {
+  const Seam* seam = nullptr;  // what is attached, if anything
+  Mode mode = Mode::kEval;
+  // Of the random numbers of this pass, each addressed by the name of its layer and its element.
+  // Dropout throws NameError in train mode if there is none.
+  const Rng* rng = nullptr;
+  // Holds the keys and values of the tokens before x (kv_cache.h).
+  KvCache* cache = nullptr;
+};
+
+// A value that a pass has found for a buffer.
+struct BufferWrite {
+  const Store* store;
+  std::size_t entry;
+  Tensor value;
+};
+
+// What RunConfig points to lives as long as the run, and as long as the tape if the model
+// checkpoints.
 class Run {
  public:
-  explicit Run(Tape& tape, const Seam* seam = nullptr) : tape_(&tape), seam_(seam) {}
+  // What a pass is made with, without its tape and what it has found: for running a part again.
+  struct Settings {
+    PoolVector<const Seam*> seams = {};  // innermost first
+    Mode mode = Mode::kEval;
+    const Rng* rng = nullptr;
+    KvCache* cache = nullptr;
+  };
+
+  explicit Run(Tape& tape, const Seam* seam = nullptr) : Run(tape, RunConfig{.seam = seam}) {}
+  Run(Tape& tape, const RunConfig& config);
+  // The same pass inside of one behavior more, which changes a layer's output before the others.
+  Run(Run& outer, const Seam& inner);
+  // A part of a pass, on the tape of its segment. It can't write buffers.
+  Run(Tape& tape, Settings settings);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
 
   Tape& tape() { return *tape_; }
-  const Seam* seam() const { return seam_; }
+  bool training() const { return settings_.mode == Mode::kTrain; }
+  const Rng* rng() const { return settings_.rng; }
+  KvCache* cache() const { return settings_.cache; }
+  const Settings& settings() const { return settings_; }
+
   Var parameter(const Store& store, std::string_view name) { return tape_->parameter(store, name); }
   // With nothing attached this is `output` itself: not one operation more than the plain model.
   Var at(std::string_view site, Var input, Var output) {
-    return seam_ == nullptr ? output : seam_->at(*this, site, input, output);
+    for (const Seam* seam : settings_.seams) output = seam->at(*this, site, input, output);
+    return output;
   }
+
+  // For a layer in train mode: the value its buffer should have after this step.
+  void write_buffer(const Store& store, std::string_view name, Tensor value);
+  // Those of the whole pass, in the order in which they were found.
+  std::span<const BufferWrite> buffer_writes() const { return *found_; }
+  // Adds them to the proposal of the step, so that they pass the door with it.
+  void add_buffers(Proposal& proposal) const;
 
  private:
   Tape* tape_;
-  const Seam* seam_;
+  Settings settings_;
+  PoolVector<BufferWrite> own_;
+  PoolVector<BufferWrite>* found_ = &own_;  // the outer run's, if there is one
+  bool segment_ = false;
 };
 
-// A function of one input batch: x [rows, in] -> [rows, out].
+// A function of one input batch: x [rows, in] -> [rows, out], unless the model says otherwise.
 class Model {
  public:
   virtual ~Model() = default;
@@ -60,7 +131,7 @@ class Model {
   Model& operator=(Model&&) = default;
 };
 
-// The model's outputs for a batch, with no tape kept.
+// The model's outputs for a batch in eval mode, with no tape kept.
 Tensor evaluate(const Model& model, const Tensor& x);
 
 }  // namespace palinode::nn

@@ -17,6 +17,7 @@ namespace palinode::rbl {
 
 class Attached : public nn::Model {
  public:
+  // The behavior changes a layer's output before what the run has attached already.
   Var forward(nn::Run& run, Var x) const override;
   // Throws NameError once the behavior was detached.
   const Lora& behavior() const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "tensor/error.h"
@@ -44,10 +45,20 @@ Proposal Lora::init(const Rng& rng) const {
 Var Lora::at(nn::Run& run, std::string_view name, Var input, Var output) const {
   for (const Site& site : sites_) {
     if (site.name != name) continue;
-    const Var low = matmul(input, run.parameter(*phi_, site.a));
-    return add(output, scale(matmul(low, run.parameter(*phi_, site.b)), scaling_));
+    const Var a = run.parameter(*phi_, site.a);
+    const Var low = matmul(input, a);
+    const Var b = run.parameter(*phi_, site.b);
+    const Var change = scale(matmul(low, b), scaling_);
+    return add(output, change);
   }
   return output;
+}
+
+Sha256Digest Lora::key() const {
+  Sha256 sha;
+  sha.add("lora").add(std::uint64_t{rank_}).add(std::bit_cast<std::uint64_t>(scaling_));
+  for (const Site& site : sites_) sha.add(site.name).add(std::uint64_t{0});
+  return sha.add(content_key(*phi_)).finish();
 }
 
 }  // namespace palinode::rbl

@@ -28,6 +28,7 @@ class Lora : public nn::Seam {
 
   Proposal init(const Rng& rng) const;
   Var at(nn::Run& run, std::string_view name, Var input, Var output) const override;
+  Sha256Digest key() const override;
 
   const Store& phi() const { return *phi_; }
 

@@ -50,4 +50,17 @@ Sha256Digest fingerprint(const Store& store) {
   return sha.finish();
 }
 
+Sha256Digest content_key(const Store& store) {
+  Sha256 sha;
+  for (const Entry& entry : store.entries()) {
+    const Tensor& value = entry.value;
+    sha.add(entry.name).add(std::uint64_t{0}).add(dtype_name(value.dtype()));
+    sha.add(std::uint64_t{value.shape().rank()});
+    for (const std::size_t extent : value.shape().extents()) sha.add(std::uint64_t{extent});
+    const Xxh3Digest digest = entry.digest ? *entry.digest : xxh3(value);
+    sha.add(std::as_bytes(std::span(digest)));
+  }
+  return sha.finish();
+}
+
 }  // namespace palinode

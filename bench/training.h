@@ -1,0 +1,81 @@
+// Our side of a training that is measured, and the same task for libtorch.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "autograd/ops.h"
+#include "bench/torch_peer.h"
+#include "nn/run.h"
+#include "optim/adam.h"
+#include "optim/optimizer.h"
+#include "optim/sgd.h"
+#include "tensor/ledger.h"
+
+namespace palinode::bench {
+
+enum class Rule : std::uint8_t { kSgd, kAdam };
+
+// PyTorch's defaults: SGD 0.01, Adam 0.001.
+inline double default_lr(Rule rule) { return rule == Rule::kSgd ? 1e-2 : 1e-3; }
+
+// A model of type M, built as M(store, config), trained on one batch over and over.
+template <class M>
+class Training {
+ public:
+  template <class Config>
+  Training(const Config& config, Rule rule, Tensor x, Tensor y,
+           Ledger::Level level = Ledger::Level::kDigest)
+      : ledger_(level),
+        theta_(ledger_.open("theta", Role::kIdentity)),
+        model_(theta_, config),
+        x_(std::move(x)),
+        y_(std::move(y)) {
+    ledger_.commit(model_.init(Rng(1).stream("init")));
+    const Store& state = ledger_.open("state", Role::kOptimizer);
+    if (rule == Rule::kSgd) {
+      optimizer_ = std::make_unique<optim::Sgd>(state, theta_, optim::SgdConfig{});
+    } else {
+      optimizer_ = std::make_unique<optim::Adam>(state, theta_, optim::AdamConfig{});
+    }
+  }
+
+  // Returns the loss before the step.
+  double step() { return step(x_, y_, {}); }
+  double step(const Tensor& x, const Tensor& y, const Tensor& weights) {
+    Tape tape;
+    nn::Run run(tape);
+    const Var logits = model_.forward(run, tape.constant(x));
+    const Var loss = cross_entropy(logits, y, weights);
+    ledger_.commit(optimizer_->propose(backward(loss)));
+    return loss.value().item();
+  }
+
+  const Store& theta() const { return theta_; }
+  const M& model() const { return model_; }
+  const Tensor& x() const { return x_; }
+  const Tensor& y() const { return y_; }
+
+ private:
+  Ledger ledger_;
+  const Store& theta_;
+  M model_;
+  Tensor x_, y_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+};
+
+// The store's present values, under the names that `name_of` gives them.
+template <class NameOf>
+std::vector<TorchParameter> parameters_of(const Store& store, const NameOf& name_of) {
+  std::vector<TorchParameter> all;
+  for (const Entry& entry : store.entries()) {
+    const auto extents = entry.value.shape().extents();
+    all.push_back({name_of(entry.name),
+                   {extents.begin(), extents.end()},
+                   entry.value.template values<float>()});
+  }
+  return all;
+}
+
+}  // namespace palinode::bench

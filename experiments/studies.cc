@@ -62,7 +62,7 @@ LedgerSummary with_identity(std::uint64_t seed, const Digits& digits, const Opti
   identity.task_metric = base.task_metric;
   identity.identity_metric = base.identity_metric;
   use(identity);
-  return {ledger.sequence(), ledger.head()};
+  return {ledger.level() == Ledger::Level::kOff ? 0 : ledger.sequence(), ledger.head()};
 }
 
 }  // namespace palinode::experiments

@@ -44,11 +44,18 @@ Proposal Optimizer::propose(const Gradients& gradients, const StepOptions& optio
   const Rule chosen = rule(lr(), step);
   for (std::size_t i = 0; i < target_->entries().size(); ++i) {
     const std::string& name = target_->entries()[i].name;
-    const Tensor* gradient = gradients.find(*target_, i);
+    const Gradients::Item* gradient = gradients.find_item(*target_, i);
     if (gradient == nullptr) {
       throw NameError(fmt::format("{}: no gradient for {}/{}", kind_, target_->name(), name));
     }
-    Step each{target_, i, *gradient, state_, {}, chosen, options.scale, options.clip_value};
+    Step each{.store = target_,
+              .entry = i,
+              .gradient = gradient->value,
+              .state = state_,
+              .rule = chosen,
+              .scale = options.scale,
+              .limit = options.clip_value,
+              .read = gradient->written};
     for (const char* slot : slots_) each.moments.push_back(fmt::format("{}/{}", slot, name));
     proposal.steps.push_back(std::move(each));
   }

@@ -28,7 +28,8 @@ class Optimizer {
 
   // A step for every parameter of the target store and its state. Throws NameError if a parameter
   // has no gradient. commit refuses the proposal with NonFiniteError, and changes nothing, if a
-  // gradient or a new value is not finite.
+  // gradient or a new value is not finite; with StaleReadError if a parameter has been written
+  // since its gradient's value was read.
   Proposal propose(const Gradients& gradients, const StepOptions& options = {}) const;
 
   // Steps taken so far, from the state store.

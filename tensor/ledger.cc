@@ -70,6 +70,7 @@ Ledger::~Ledger() = default;
 void Ledger::start(std::string_view level) {
   const std::string body = fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level);
   append(std::span<const std::string>(&body, 1));
+  sequence_ = 1;
 }
 
 const Store& Ledger::open(std::string name, Role role) {
@@ -105,7 +106,6 @@ void Ledger::append(std::span<const std::string> bodies) {
     throw EnvironmentError(fmt::format("ledger: cannot write {}", path_));
   }
   head_ = head;
-  sequence_ += bodies.size();
 }
 
 Sha256Digest Ledger::freeze(const Store& store) {
@@ -134,6 +134,7 @@ Sha256Digest Ledger::freeze(const Store& store) {
   const std::string body =
       fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
   append(std::span<const std::string>(&body, 1));
+  ++sequence_;
   for (std::size_t i = 0; i < moved.size(); ++i) target.entries_[i].value = moved[i];
   target.frozen_ = true;
   target.frozen_since_ = seq;

@@ -53,7 +53,9 @@ class Ledger {
   //   NameError         an unknown, repeated, wrongly created or badly formed name, or a store of
   //                     another ledger
   //   ShapeError, DtypeError   not those of the value replaced, or of the gradient's parameter
-  //   NonFiniteError    if finite_only asks for it
+  //   NonFiniteError    if finite_only asks for it; names the first gradient that is not finite, or
+  //                     the value
+  //   StaleReadError    a step's parameter has been written since its gradient's value was read
   //   EnvironmentError  the records cannot be written (names the file), or the calling thread
   //                     flushes subnormal numbers or rounds another way
   // and std::bad_alloc.
@@ -64,7 +66,8 @@ class Ledger {
   Sha256Digest freeze(const Store& store);
 
   Level level() const { return level_; }
-  std::uint64_t sequence() const { return sequence_; }  // records so far
+  // Records so far; without records, as many as there would be.
+  std::uint64_t sequence() const { return sequence_; }
   // The head of the chain. Kept elsewhere, it also convicts a ledger whose tail was cut off.
   const Sha256Digest& head() const { return head_; }
 

@@ -127,6 +127,13 @@ std::vector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
                                   store.name(), store.entries_.size(), author(proposal)));
     }
     found.push_back(existing(proposal, store, step.entry, step.gradient, "gradient"));
+    const Entry& parameter = store.entries_[step.entry];
+    if (step.read != 0 && step.read != parameter.written) {
+      throw StaleReadError(fmt::format(
+          "commit: {}/{} was read as of write {} and has been written since (write {}): "
+          "its gradient is of another value; {}",
+          store.name(), parameter.name, step.read, parameter.written, author(proposal)));
+    }
     const std::size_t wanted = moments_of(step.rule);
     if (step.moments.size() != wanted) {
       throw NameError(fmt::format("commit: a step for {}/{} names {} moments, its rule has {}; {}",
@@ -212,7 +219,7 @@ std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
                       values[i].change,
                       {*target.name, std::move(values[i].value), seq, values[i].digest},
                       {}});
-    if (level_ != Level::kOff) ++seq;
+    ++seq;
     if (target.old != nullptr) continue;
     std::map<std::string, std::size_t, std::less<>> one{{*target.name, target.place}};
     staged.back().name = one.extract(one.begin());
@@ -260,6 +267,7 @@ void Ledger::commit(const Proposal& proposal) {
   check_rounding();
   std::vector<Staged> staged = stage(proposal);
   append(describe(proposal, staged));
+  sequence_ += staged.size();
   for (Staged& each : staged) {
     std::vector<Entry>& entries = each.target.store->entries_;
     if (each.name.empty()) {

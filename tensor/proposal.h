@@ -79,6 +79,9 @@ struct Step {
   // then limited to [-limit, limit].
   double scale = 1;
   double limit = std::numeric_limits<double>::infinity();
+  // Entry::written of the value the gradient was computed from, for commit to compare with; 0 if
+  // that is not known.
+  std::uint64_t read = 0;
 };
 
 struct Proposal {

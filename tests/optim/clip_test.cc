@@ -100,8 +100,9 @@ TEST_F(ClipTest, AFactorScalesEachElementOnceAndTheLimitComesAfter) {
 TEST_F(ClipTest, AGradientThatIsNotFiniteChangesNothingWhateverTheOptimizer) {
   create("a", 1500);
   create("b", 3);
-  const auto good = gradients(std::vector<float>(1500, 1), {1, 2, 3});
-  for (const auto& optimizer : optimizers()) ledger.commit(optimizer->propose(good));
+  for (const auto& optimizer : optimizers()) {
+    ledger.commit(optimizer->propose(gradients(std::vector<float>(1500, 1), {1, 2, 3})));
+  }
   const Sha256Digest weights = fingerprint(theta), moments = fingerprint(state);
   const Sha256Digest head = ledger.head();
   const std::uint64_t sequence = ledger.sequence();

@@ -177,6 +177,28 @@ TEST_F(OptimizerTest, ARefusedStepLeavesMomentsAndCounterAlone) {
   EXPECT_EQ(fingerprint(state), moments);
 }
 
+TEST_F(OptimizerTest, AGradientOfAValueThatWasWrittenSinceIsRefusedAtEveryLevel) {
+  for (const auto level : {Ledger::Level::kOff, Ledger::Level::kSummary, Ledger::Level::kDigest}) {
+    Ledger own(level);
+    const Store& weights = own.open("theta", Role::kIdentity);
+    const Store& moments = own.open("state", Role::kOptimizer);
+    const Tensor two = Tensor::full<double>({2}, 3.0);
+    own.commit({.proposer = "test", .writes = {{&weights, "w", two, true}}});
+    const Adam adam(moments, weights, {});
+    Tape tape;
+    const Gradients g = backward(sum(tape.parameter(weights, "w")));
+    own.commit(adam.propose(g));
+    const Sha256Digest before = fingerprint(weights);
+    EXPECT_MESSAGE(own.commit(adam.propose(g)), StaleReadError,
+                   "commit: theta/w was read as of write 1 and has been written since (write 3): "
+                   "its gradient is of another value; proposed by adam.theta, step 2");
+    own.commit({.proposer = "test", .writes = {{&weights, "w", two}}});  // the same bits once more
+    EXPECT_THROW(own.commit(adam.propose(g)), StaleReadError);
+    EXPECT_EQ(fingerprint(weights) == before, false);
+    EXPECT_EQ(adam.steps(), 1U);
+  }
+}
+
 TEST_F(OptimizerTest, CannotBeBuiltOverAFrozenStore) {
   ledger.freeze(theta);
   EXPECT_MESSAGE(Adam(state, theta, {}), FrozenError,

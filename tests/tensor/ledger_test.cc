@@ -232,7 +232,9 @@ TEST_F(LedgerTest, LevelOffLeavesNoRecordsButStillGuards) {
   Ledger off(Ledger::Level::kOff);
   const Store& store = off.open("s", Role::kIdentity);
   off.commit({.proposer = "t", .writes = {{&store, "w", pair_of(1, 2), true}}});
-  EXPECT_EQ(off.sequence(), 0U);
+  EXPECT_EQ(off.sequence(), 2U);  // what is written has the numbers it has at every level
+  EXPECT_EQ(store.entries()[0].written, 1U);
+  EXPECT_EQ(off.head(), Sha256Digest{});
   off.freeze(store);
   EXPECT_THROW(off.commit({.proposer = "t", .writes = {{&store, "w", pair_of(1, 2)}}}),
                FrozenError);

@@ -26,6 +26,7 @@ struct DataConfig {
   std::string name = "digits";
   std::string dir;
   std::string tokenizer = "bytes";
+  std::uint64_t merges = 256;
   std::uint64_t validation = 0;
   std::uint64_t shift = 0;
 };

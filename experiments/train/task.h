@@ -42,11 +42,11 @@ struct Task {
   std::optional<Tokenizer> tokenizer;
 };
 
-// Loads the data set that the config names, or `data` instead if it is not empty; a text is cut
-// into tokens by `tokenizer` if there is one, otherwise by the one that the config asks for. Throws
-// as data_set.h does.
-Task make_task(const Config& config, const std::string& data = "",
-               const std::optional<Tokenizer>& tokenizer = std::nullopt);
+// Loads the data set that the config names, or a text of one's own if the name has a dot or a
+// slash in it. A text is cut into tokens by `tokenizer` if there is one, otherwise by the one that
+// the config asks for. Throws ConfigError if the set and the model do not fit, and otherwise as
+// data_set.h does.
+Task make_task(const Config& config, const std::optional<Tokenizer>& tokenizer = std::nullopt);
 
 // Mean loss and accuracy over a held-out set, independent of how it is cut into batches: the log
 // probabilities are taken in f64 and added in the order of the labels. Of equal logits the first

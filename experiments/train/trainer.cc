@@ -1,0 +1,93 @@
+#include "experiments/train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "autograd/ops.h"
+#include "optim/clip.h"
+#include "tensor/error.h"
+
+namespace palinode::experiments::train {
+
+std::uint64_t total_steps(const Config& config, const Task& task) {
+  if (config.train.steps > 0) return config.train.steps;
+  return std::max<std::uint64_t>(
+      1, config.train.epochs * task.batches->per_epoch() / config.optimizer.accumulate);
+}
+
+Trainer::Trainer(const Config& config, Task& task, Ledger& ledger)
+    : config_(config),
+      task_(&task),
+      ledger_(&ledger),
+      theta_(&ledger.open("theta", Role::kIdentity)),
+      buffers_(&ledger.open("buffers", Role::kBuffer)),
+      state_(&ledger.open("optimizer", Role::kOptimizer)),
+      steps_(total_steps(config, task)),
+      network_(make_network(config, {task.example, task.classes}, *theta_, *buffers_)),
+      optimizer_(make_optimizer(config.optimizer, steps_, *state_, *theta_)),
+      masks_(Rng(config.seed).stream("dropout")) {}
+
+void Trainer::init() { ledger_->commit(network_->init(Rng(config_.seed).stream("init"))); }
+
+Proposal Trainer::propose(StepMetrics& metrics) {
+  const OptimizerConfig& settings = config_.optimizer;
+  Tape tape;
+  // Its name is made anew each step; only dropout asks for it.
+  const Rng masks = config_.model.dropout > 0 ? masks_.stream(position_.step) : masks_;
+  nn::Run run(tape, {.mode = nn::Mode::kTrain, .rng = &masks});
+  const Labelled batch = task_->batches->at(position_.step);
+  const Var logits = network_->forward(run, tape.constant(batch.x));
+  const Var loss = cross_entropy(logits, batch.y);
+  metrics.loss = loss.value().item();
+  if (!std::isfinite(metrics.loss)) {
+    throw NonFiniteError(
+        fmt::format("train: the loss of step {} is {}", metrics.step, metrics.loss));
+  }
+  const Gradients gradients = backward(loss);
+  metrics.grad_norm = optim::global_norm(gradients, *theta_);
+  metrics.lr = optimizer_->lr();
+  optim::StepOptions options;
+  if (settings.clip_norm > 0) {
+    options.scale = optim::clip_factor(metrics.grad_norm, settings.clip_norm);
+  }
+  if (settings.clip_value > 0) options.clip_value = settings.clip_value;
+  Proposal proposal = optimizer_->propose(gradients, options);
+  proposal.seed = config_.seed;
+  run.add_buffers(proposal);
+  return proposal;
+}
+
+StepMetrics Trainer::step() {
+  const auto start = std::chrono::steady_clock::now();
+  StepMetrics metrics{.step = position_.step + 1};
+  ledger_->commit(propose(metrics));
+  ++position_.step;
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const std::uint64_t items = config_.train.batch * config_.optimizer.accumulate *
+                              (config_.language_model() ? config_.train.context : 1);
+  metrics.ms = 1e3 * seconds.count();
+  metrics.per_second = static_cast<double>(items) / seconds.count();
+  return metrics;
+}
+
+Evaluation Trainer::look() {
+  const Evaluation evaluation = evaluate(*network_, task_->validation);
+  if (evaluation.loss < position_.best_loss) {
+    position_.best_loss = evaluation.loss;
+    position_.best_step = position_.step;
+    position_.looks_since_best = 0;
+  } else {
+    ++position_.looks_since_best;
+  }
+  return evaluation;
+}
+
+bool Trainer::out_of_patience() const {
+  return config_.train.patience > 0 && position_.looks_since_best >= config_.train.patience;
+}
+
+bool Trainer::finished() const { return position_.step >= steps_ || out_of_patience(); }
+
+}  // namespace palinode::experiments::train

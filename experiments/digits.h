@@ -2,22 +2,13 @@
 // embedded in the program.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "tensor/rng.h"
+#include "experiments/data_sets/labelled.h"
 #include "tensor/tensor.h"
 
 namespace palinode::experiments {
-
-// A labelled set: x f32 [n, 64], pixels 0..16 as pixel / 8 - 1 (exact); y i32 [n], 0..9.
-struct Labelled {
-  Tensor x;
-  Tensor y;
-  std::size_t size() const { return y.elements(); }
-};
 
 struct Digits {
   Labelled train, held_out;              // the identity's task: which digit is it
@@ -26,6 +17,8 @@ struct Digits {
   std::string digest;                    // SHA-256 of the rows as read
 };
 
+// Pixels 0..16 become x f32 [n, 64] as pixel / 8 - 1 (exact), classes y i32 [n], 0..9.
+//
 // Parses rows of 64 pixels and a label, comma-separated, plain or gzip. `name` is for messages.
 // Throws FormatError with name and line for a wrong field count, a value out of range, a truncated
 // stream, or fewer than 1,000 rows.
@@ -39,23 +32,5 @@ Labelled read_digits(const std::string& path);
 // The adaptation task takes every second training image and all held-out ones, turned 90 degrees
 // clockwise, label (y + 3) mod 10.
 Digits make_tasks(const Labelled& all);
-
-// Rows of a set by index, in that order.
-Labelled select(const Labelled& from, std::span<const std::uint32_t> rows);
-
-// An endless run of batches over a set: each epoch is a fresh permutation from the stream, and a
-// last part too short for a batch is left out.
-class Batches {
- public:
-  Batches(const Labelled& from, Rng stream, std::size_t size);
-  Labelled at(std::size_t step);
-
- private:
-  const Labelled* from_;
-  Rng stream_;
-  std::size_t size_;
-  std::size_t epoch_ = 0;
-  std::vector<std::uint32_t> order_;  // of that epoch
-};
 
 }  // namespace palinode::experiments

@@ -16,6 +16,9 @@ palinode_embedded_\name\()_size:
 .section .rodata
 
 embed digits_csv_gz, "experiments/data/digits.csv.gz"
+embed austen_txt_zst, "experiments/data/austen.txt.zst"
+embed kjv_txt_zst, "experiments/data/kjv.txt.zst"
+embed devil_txt_zst, "experiments/data/devil.txt.zst"
 embed digests_json, "experiments/digests.json"
 embed report_html, "experiments/report/page.html"
 embed report_css, "experiments/report/page.css"

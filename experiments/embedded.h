@@ -10,6 +10,12 @@
 extern "C" {
 extern const char palinode_embedded_digits_csv_gz[];
 extern const std::uint64_t palinode_embedded_digits_csv_gz_size;
+extern const char palinode_embedded_austen_txt_zst[];
+extern const std::uint64_t palinode_embedded_austen_txt_zst_size;
+extern const char palinode_embedded_kjv_txt_zst[];
+extern const std::uint64_t palinode_embedded_kjv_txt_zst_size;
+extern const char palinode_embedded_devil_txt_zst[];
+extern const std::uint64_t palinode_embedded_devil_txt_zst_size;
 extern const char palinode_embedded_digests_json[];
 extern const std::uint64_t palinode_embedded_digests_json_size;
 extern const char palinode_embedded_report_html[];
@@ -33,6 +39,20 @@ namespace palinode::experiments::embedded {
 inline std::string_view digits_csv_gz() {
   return {palinode_embedded_digits_csv_gz,
           static_cast<std::size_t>(palinode_embedded_digits_csv_gz_size)};
+}
+
+// Three texts, one zstd frame each (experiments/data/README.md).
+inline std::string_view austen_txt_zst() {
+  return {palinode_embedded_austen_txt_zst,
+          static_cast<std::size_t>(palinode_embedded_austen_txt_zst_size)};
+}
+inline std::string_view kjv_txt_zst() {
+  return {palinode_embedded_kjv_txt_zst,
+          static_cast<std::size_t>(palinode_embedded_kjv_txt_zst_size)};
+}
+inline std::string_view devil_txt_zst() {
+  return {palinode_embedded_devil_txt_zst,
+          static_cast<std::size_t>(palinode_embedded_devil_txt_zst_size)};
 }
 
 // The published digests: {"schema", "quick": {study: hex}, "full": {study: hex}}.

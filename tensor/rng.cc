@@ -81,9 +81,14 @@ std::uint64_t Rng::below(std::uint64_t index, std::uint64_t n) const {
 
 std::vector<std::uint32_t> Rng::permutation(std::size_t n) const {
   std::vector<std::uint32_t> order(n);
+  permutation(order);
+  return order;
+}
+
+void Rng::permutation(std::span<std::uint32_t> order) const {
+  const std::size_t n = order.size();
   std::iota(order.begin(), order.end(), 0U);
   for (std::size_t j = n; j-- > 1;) std::swap(order[j], order[below(n - 1 - j, j + 1)]);
-  return order;
 }
 
 Tensor Rng::uniform(const Shape& shape, Dtype dtype, double low, double high) const {

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,7 @@ class Rng {
   // In [0, n), for 0 < n <= 2^32.
   std::uint64_t below(std::uint64_t index, std::uint64_t n) const;
   std::vector<std::uint32_t> permutation(std::size_t n) const;
+  void permutation(std::span<std::uint32_t> order) const;  // of its size, into it
 
   // Tensors of uniform values in (low, high), or of normal values, element i from index i.
   Tensor uniform(const Shape& shape, Dtype dtype, double low, double high) const;

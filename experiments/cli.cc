@@ -11,6 +11,8 @@
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/suite.h"
+#include "experiments/train/command.h"
+#include "experiments/usage_error.h"
 #include "tensor/error.h"
 #include "tensor/ledger_file.h"
 
@@ -146,6 +148,7 @@ int dispatch(int argc, const char* const* argv) {
       "it, and it is back bit for bit.\n\n"
       "  palinode reproduce --quick             every study, report, digest check\n"
       "  palinode study run E4 --seeds 3        one study\n"
+      "  palinode train digits_mlp              train a network; eval and generate use it\n"
       "  palinode ledger verify results/ledger.jsonl");
   app.require_subcommand(1);
   Common common;
@@ -182,6 +185,8 @@ int dispatch(int argc, const char* const* argv) {
                             "And the compiler, SIMD targets, matrix product, processor");
   add_machine_options(*version_command, common);
 
+  const std::vector<Command> commands = {train::add_train_command(app)};
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -190,6 +195,9 @@ int dispatch(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "palinode: {}\n", error.what());
     return kUsage;
+  }
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
   }
   SuiteConfig config;
   config.command = join(argc, argv);
@@ -216,6 +224,8 @@ int run_command_line(int argc, const char* const* argv) {
     const int code = dispatch(argc, argv);
     const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     return written ? code : failed(kEnvironment, "the output could not be written");
+  } catch (const UsageError& error) {
+    return failed(kUsage, error.what());
   } catch (const FormatError& error) {
     return failed(kBadInput, error.what());
   } catch (const EnvironmentError& error) {

@@ -16,6 +16,8 @@ extern const char palinode_embedded_kjv_txt_zst[];
 extern const std::uint64_t palinode_embedded_kjv_txt_zst_size;
 extern const char palinode_embedded_devil_txt_zst[];
 extern const std::uint64_t palinode_embedded_devil_txt_zst_size;
+extern const char palinode_embedded_digits_mlp_toml[];
+extern const std::uint64_t palinode_embedded_digits_mlp_toml_size;
 extern const char palinode_embedded_digests_json[];
 extern const std::uint64_t palinode_embedded_digests_json_size;
 extern const char palinode_embedded_report_html[];
@@ -53,6 +55,12 @@ inline std::string_view kjv_txt_zst() {
 inline std::string_view devil_txt_zst() {
   return {palinode_embedded_devil_txt_zst,
           static_cast<std::size_t>(palinode_embedded_devil_txt_zst_size)};
+}
+
+// Training configurations (experiments/train/configs.h).
+inline std::string_view digits_mlp_toml() {
+  return {palinode_embedded_digits_mlp_toml,
+          static_cast<std::size_t>(palinode_embedded_digits_mlp_toml_size)};
 }
 
 // The published digests: {"schema", "quick": {study: hex}, "full": {study: hex}}.

@@ -273,6 +273,17 @@ std::string to_toml(const Config& config) {
   return text;
 }
 
+void check_same(const Config& kept, const Config& asked, const std::string& name) {
+  Config a = kept, b = asked;
+  const std::vector<Field> ours = fields(a), theirs = fields(b);
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const std::string mine = toml_value(ours[i]), other = toml_value(theirs[i]);
+    if (!ours[i].applies || mine == other) continue;
+    throw ConfigError(fmt::format("{}: {} is {}, the command asks for {}; a run keeps its settings",
+                                  name, ours[i].key, mine, other));
+  }
+}
+
 std::string config_reference() {
   Config defaults;
   std::string text = "| setting | of | default | takes | meaning |\n|---|---|---|---|---|\n";

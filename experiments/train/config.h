@@ -11,15 +11,15 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor/error.h"
+#include "experiments/usage_error.h"
 
 namespace palinode::experiments::train {
 
 // A setting that is unknown, of the wrong type, out of range, or in contradiction to another. Its
 // message begins with where it stands: "mnist.toml:3:6: ..." or "--set model.layers=0: ...".
-class ConfigError : public Error {
+class ConfigError : public UsageError {
  public:
-  using Error::Error;
+  using UsageError::UsageError;
 };
 
 struct DataConfig {
@@ -96,6 +96,9 @@ Config parse_config(std::string_view text, const std::string& name,
 // TOML that parse_config reads back as the same settings: every one that the model and the
 // optimizer have, those at their default too.
 std::string to_toml(const Config& config);
+
+// Throws ConfigError naming the first setting in which they differ and `name`, the file of `kept`.
+void check_same(const Config& kept, const Config& asked, const std::string& name);
 
 // The table of all settings, in Markdown.
 std::string config_reference();

@@ -91,7 +91,8 @@ Task image_task(const Config& config, const DataSet& set) {
   check_sizes(config, set.name, images.train.size());
   const Rng rng(config.seed);
   const bool flat = config.model.kind == "mlp";
-  Task task{.unit = Unit::kSamples, .classes = images.classes};
+  Task task;
+  task.classes = images.classes;
   task.test = {"test", flattened(images.test, flat)};
   task.validation = task.test;
   if (config.data.validation > 0) {

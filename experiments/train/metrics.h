@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,8 @@ namespace palinode::experiments::train {
 
 // A look at held-out data.
 struct Evaluation {
-  double loss = 0;      // mean cross-entropy a label, in nats
+  // Mean cross-entropy a label, in nats; infinite if nobody has looked.
+  double loss = std::numeric_limits<double>::infinity();
   double accuracy = 0;  // share of labels that have the greatest logit
   std::uint64_t labels = 0;
   std::uint64_t bytes = 0;  // of text behind the labels; 0 for images

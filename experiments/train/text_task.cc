@@ -60,7 +60,8 @@ Tokenizer make_tokenizer(const Config& config, const Text& text) {
 }
 
 Task text_task(const Config& config, const Text& text, const std::optional<Tokenizer>& tokenizer) {
-  Task task{.unit = Unit::kTokens};
+  Task task;
+  task.unit = Unit::kTokens;
   task.tokenizer = tokenizer ? *tokenizer : make_tokenizer(config, text);
   task.classes = task.tokenizer->size();
   std::vector<Token> train = task.tokenizer->encode(text.train());

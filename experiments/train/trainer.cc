@@ -36,7 +36,7 @@ Proposal Trainer::propose(StepMetrics& metrics) {
   Tape tape;
   // Its name is made anew each step; only dropout asks for it.
   const Rng masks = config_.model.dropout > 0 ? masks_.stream(position_.step) : masks_;
-  nn::Run run(tape, {.mode = nn::Mode::kTrain, .rng = &masks});
+  nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
   const Labelled batch = task_->batches->at(position_.step);
   const Var logits = network_->forward(run, tape.constant(batch.x));
   const Var loss = cross_entropy(logits, batch.y);
@@ -73,15 +73,15 @@ StepMetrics Trainer::step() {
 }
 
 Evaluation Trainer::look() {
-  const Evaluation evaluation = evaluate(*network_, task_->validation);
-  if (evaluation.loss < position_.best_loss) {
-    position_.best_loss = evaluation.loss;
+  position_.last = evaluate(*network_, task_->validation);
+  if (position_.last.loss < position_.best.loss) {
+    position_.best = position_.last;
     position_.best_step = position_.step;
     position_.looks_since_best = 0;
   } else {
     ++position_.looks_since_best;
   }
-  return evaluation;
+  return position_.last;
 }
 
 bool Trainer::out_of_patience() const {

@@ -19,8 +19,10 @@ namespace palinode::experiments::train {
 // Where a run stands. With the values of its stores and the ledger it is all that a run needs to go
 // on: batches, masks and rates go by the number of the step.
 struct Position {
-  std::uint64_t step = 0;                                      // steps taken
-  double best_loss = std::numeric_limits<double>::infinity();  // on the validation set
+  std::uint64_t step = 0;  // steps taken
+  // The looks at the validation set: the last one, the one with the lowest loss, and how many there
+  // have been since. Before the first look their losses are infinite.
+  Evaluation last, best;
   std::uint64_t best_step = 0;
   std::uint64_t looks_since_best = 0;
 };
@@ -41,7 +43,6 @@ class Trainer {
 
   // A look at the validation set, which counts for patience and for the best weights.
   Evaluation look();
-  bool is_best() const { return position_.best_step == position_.step; }
   // No steps left, or no patience.
   bool finished() const;
   bool out_of_patience() const;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tensor/inline_vector.h"
+#include "tensor/kernels/matmul.h"
 #include "tensor/pool.h"
 #include "tensor/rng.h"
 #include "tensor/tensor.h"
@@ -31,6 +32,23 @@ struct ConvSteps {
 // everywhere.
 enum class Precision : std::uint8_t { kRounded, kFast };
 
+// How a window moves over an image, down and across.
+struct PoolSteps {
+  std::array<std::size_t, 2> window = {2, 2};
+  std::array<std::size_t, 2> stride = {2, 2};
+  std::array<std::size_t, 2> padding = {0, 0};
+};
+
+// How attention reads its matrices: autograd/ops.h.
+struct AttentionConfig {
+  std::size_t batch = 1;     // sequences
+  std::size_t heads = 1;     // of queries
+  std::size_t kv_heads = 1;  // of keys and values, a divisor of heads
+  bool causal = true;        // a query sees no later key; the last query sees the last key
+  double scale = 0;          // of the scores; 0: 1 / sqrt(head_dim)
+  Precision precision = Precision::kRounded;  // of the exponential
+};
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;   // scale
@@ -38,7 +56,21 @@ struct Attrs {
   ConvSteps steps = {};  // conv2d
   Tensor labels = {};    // i32 [rows]: cross_entropy
   Tensor weights = {};   // [rows] or none: cross_entropy
-  Shape shape = {};      // reshape
+  Shape shape = {};      // reshape, broadcast_to
+  Precision precision = Precision::kRounded;                    // functions of one value
+  kernels::Activation activation = kernels::Activation::kNone;  // linear
+  std::size_t axis = 0;                                         // ops along one axis
+  bool keepdim = false;                                         // sum, mean, max along an axis
+  std::size_t begin = 0, end = 0;                               // slice
+  std::array<std::size_t, Shape::kMaxRank> order = {};          // permute
+  Tensor indices = {};                                          // i32: embedding, gather
+  Tensor mask = {};                                             // i32: masked_fill
+  double low = 0, high = 0;                                     // clamp; low: what masked_fill puts
+  PoolSteps pool = {};                                          // max_pool2d, avg_pool2d
+  Tensor mean = {}, variance = {};                              // batch_norm: of the past, or none
+  double rate = 0;                                              // dropout
+  RngKey key = {};                                              // dropout
+  AttentionConfig attention = {};
 };
 
 constexpr std::size_t kMaxArity = 8;
@@ -100,5 +132,9 @@ std::size_t random_extent(const Rng& rng, std::size_t draw);
 Shape random_shape(const Rng& rng);
 // The same with one to three axes, for ops along the last one.
 Shape random_rows_shape(const Rng& rng);
+// Up to three axes of 0 to 4, for ops that take any shape; and one operand for each of `count`,
+// of shapes that broadcast.
+Shape random_any_shape(const Rng& rng);
+std::vector<Tensor> random_broadcasting(const Rng& rng, std::size_t count);
 
 }  // namespace palinode

@@ -62,4 +62,32 @@ Shape random_rows_shape(const Rng& rng) {
   return Shape(std::span<const std::size_t>(extents).last(rank));
 }
 
+Shape random_any_shape(const Rng& rng) {
+  std::array<std::size_t, 3> extents{};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto draw = static_cast<std::size_t>(rng.stream("extent").below(axis, 9));
+    extents[axis] = draw == 0 ? 0 : 1 + (draw - 1) / 2;  // rarely nothing
+  }
+  const auto rank = static_cast<std::size_t>(rng.stream("rank").below(0, 4));
+  return Shape(std::span<const std::size_t>(extents).last(rank));
+}
+
+std::vector<Tensor> random_broadcasting(const Rng& rng, std::size_t count) {
+  const Shape whole = random_any_shape(rng);
+  std::vector<Tensor> operands;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Rng mine = rng.stream(i);
+    std::array<std::size_t, Shape::kMaxRank> extents{};
+    const auto rank = i == 0 ? whole.rank()
+                             : static_cast<std::size_t>(mine.below(0, whole.rank() + 1));
+    for (std::size_t axis = 0; axis < rank; ++axis) {
+      const std::size_t extent = whole[whole.rank() - rank + axis];
+      extents[axis] = mine.below(1 + axis, 3) == 0 ? 1 : extent;
+    }
+    operands.push_back(mine.stream("values").normal(
+        Shape(std::span<const std::size_t>(extents.data(), rank)), Dtype::kF64));
+  }
+  return operands;
+}
+
 }  // namespace palinode

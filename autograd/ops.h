@@ -8,8 +8,13 @@
 
 namespace palinode {
 
-Var add(Var a, Var b);                    // same shape
-Var mul(Var a, Var b);                    // same shape, element by element
+// Element by element; the operands broadcast as in NumPy.
+Var add(Var a, Var b);
+Var sub(Var a, Var b);
+Var mul(Var a, Var b);
+Var div(Var a, Var b);
+Var minimum(Var a, Var b);
+Var maximum(Var a, Var b);
 Var scale(Var x, double factor);          // any shape
 Var matmul(Var a, Var b);                 // [m, k] [k, n] -> [m, n], or a batch of each
 Var transpose(Var x);                     // [..., r, c] -> [..., c, r]
@@ -32,6 +37,13 @@ Var sum(Var x);          // any shape -> []
 Var mean(Var x);         // any shape, not empty -> []
 Var softmax(Var x);      // along the last axis
 Var log_softmax(Var x);  // along the last axis
+// softmax(scale * q k^T) v for each head of each sequence. Row b * time + i of a matrix is position
+// i of sequence b; each head has head_dim columns. qkv [batch * time, (heads + 2 kv_heads) *
+// head_dim] holds the heads of q, then of k, then of v; apart, q [batch * queries, heads *
+// head_dim], k and v [batch * keys, kv_heads * head_dim]. Head h reads head h / (heads / kv_heads)
+// of k and v. Result [batch * queries, heads * head_dim].
+Var attention(Var qkv, const AttentionConfig& config);
+Var attention(Var q, Var k, Var v, const AttentionConfig& config);
 // Along the last axis: x [..., n], gamma and beta [n] -> [..., n].
 Var layer_norm(Var x, Var gamma, Var beta, double eps = 1e-5);
 Var rms_norm(Var x, Var gamma, double eps = 1e-5);

@@ -85,6 +85,7 @@ std::vector<Case> row_cases();
 std::vector<Case> elementwise_cases();
 std::vector<Case> training_cases();
 std::vector<Case> framework_cases();
+std::vector<Case> step_cases();
 
 // Fixed values from a page boundary on, in [-1, 1) unless told otherwise. Copies share them.
 template <class T>

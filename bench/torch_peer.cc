@@ -45,6 +45,11 @@ std::unique_ptr<torch::optim::Optimizer> optimizer_of(const TorchTask& task,
   return std::make_unique<torch::optim::SGD>(weights, torch::optim::SGDOptions(task.lr));
 }
 
+// Faster than zeroing them: backward hands over what it computed instead of adding to it.
+void forget_gradients(std::vector<Tensor>& weights) {
+  for (Tensor& weight : weights) weight.mutable_grad() = Tensor();
+}
+
 struct Weights {
   explicit Weights(const TorchTask& task) {
     for (const TorchParameter& parameter : task.parameters) {
@@ -155,7 +160,7 @@ class Training : public TorchTraining {
   }
 
   double step() override {
-    optimizer_->zero_grad();
+    forget_gradients(weights_.all);
     const Tensor logits = gpt_ ? gpt_->logits(x_) : mlp(weights_.all, x_);
     const Tensor loss = torch::cross_entropy_loss(logits, labels_);
     loss.backward();
@@ -173,18 +178,29 @@ class Training : public TorchTraining {
 class Policy : public TorchPolicy {
  public:
   explicit Policy(const TorchTask& task)
-      : weights_(task), optimizer_(optimizer_of(task, weights_.all)) {}
+      : weights_(task),
+        optimizer_(optimizer_of(task, weights_.all)),
+        keeps_graphs_(task.keeps_graphs) {}
 
   std::array<float, 2> logits(const std::array<float, 4>& state) override {
-    const torch::InferenceMode no_gradients;
-    const Tensor y = mlp(weights_.all, copy_of(state, std::array<std::size_t, 2>{1, 4}));
+    const Tensor x = copy_of(state, std::array<std::size_t, 2>{1, 4});
+    Tensor y;
+    if (keeps_graphs_) {
+      y = kept_.emplace_back(mlp(weights_.all, x));
+    } else {
+      const torch::NoGradGuard no_gradients;
+      y = mlp(weights_.all, x);
+    }
     return {y.data_ptr<float>()[0], y.data_ptr<float>()[1]};
   }
 
   double update(std::span<const float> states, std::span<const std::int32_t> actions,
                 std::span<const float> weights) override {
-    optimizer_->zero_grad();
-    const Tensor y = mlp(weights_.all, copy_of(states, std::array{actions.size(), std::size_t{4}}));
+    forget_gradients(weights_.all);
+    const std::array rows_columns = {actions.size(), std::size_t{4}};
+    const Tensor y =
+        keeps_graphs_ ? torch::cat(kept_) : mlp(weights_.all, copy_of(states, rows_columns));
+    kept_.clear();
     const Tensor each = torch::cross_entropy_loss(y, copy_of(actions), {}, at::Reduction::None);
     const Tensor loss = (each * copy_of(weights, std::array{weights.size()})).mean();
     loss.backward();
@@ -195,6 +211,8 @@ class Policy : public TorchPolicy {
  private:
   Weights weights_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  bool keeps_graphs_;
+  std::vector<Tensor> kept_;
 };
 
 void set_threads(int openmp, int blas) {

@@ -38,6 +38,9 @@ struct TorchTask {
   std::span<const std::int32_t> tokens = {};
   std::span<const std::int32_t> labels = {};  // one for each row of logits
   GptSize gpt = {};                           // no layers: an MLP
+  // A policy's update goes back through the graphs of all its single forward passes, as textbooks
+  // have it, in place of one more pass over all states at once.
+  bool keeps_graphs = false;
 };
 
 class TorchTraining {

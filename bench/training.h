@@ -15,17 +15,27 @@
 
 namespace palinode::bench {
 
-enum class Rule : std::uint8_t { kSgd, kAdam };
+enum class Descent : std::uint8_t { kSgd, kAdam };
 
 // PyTorch's defaults: SGD 0.01, Adam 0.001.
-inline double default_lr(Rule rule) { return rule == Rule::kSgd ? 1e-2 : 1e-3; }
+inline double default_lr(Descent descent) { return descent == Descent::kSgd ? 1e-2 : 1e-3; }
+
+// i32 [rows], each below `classes`.
+inline Tensor random_labels(std::size_t rows, std::size_t classes) {
+  const Rng rng = Rng(1).stream("labels");
+  std::vector<std::int32_t> labels;
+  for (std::size_t i = 0; i < rows; ++i) {
+    labels.push_back(static_cast<std::int32_t>(rng.below(i, classes)));
+  }
+  return Tensor::from<std::int32_t>(labels, {rows});
+}
 
 // A model of type M, built as M(store, config), trained on one batch over and over.
 template <class M>
 class Training {
  public:
   template <class Config>
-  Training(const Config& config, Rule rule, Tensor x, Tensor y,
+  Training(const Config& config, Descent descent, Tensor x, Tensor y,
            Ledger::Level level = Ledger::Level::kDigest)
       : ledger_(level),
         theta_(ledger_.open("theta", Role::kIdentity)),
@@ -34,7 +44,7 @@ class Training {
         y_(std::move(y)) {
     ledger_.commit(model_.init(Rng(1).stream("init")));
     const Store& state = ledger_.open("state", Role::kOptimizer);
-    if (rule == Rule::kSgd) {
+    if (descent == Descent::kSgd) {
       optimizer_ = std::make_unique<optim::Sgd>(state, theta_, optim::SgdConfig{});
     } else {
       optimizer_ = std::make_unique<optim::Adam>(state, theta_, optim::AdamConfig{});

@@ -11,6 +11,7 @@
 #include "experiments/embedded.h"
 #include "tensor/digest.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace palinode::experiments {
 namespace {
@@ -100,7 +101,7 @@ Labelled embedded_digits() {
 }
 
 Labelled read_digits(const std::string& path) {
-  return parse_digits(read_bytes(path, kLargest), path);
+  return parse_digits(read_file(path, kLargest), path);
 }
 
 Digits make_tasks(const Labelled& all) {

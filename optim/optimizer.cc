@@ -11,6 +11,7 @@ namespace palinode::optim {
 Optimizer::Optimizer(std::string kind, Reason reason, const Store& state, const Store& target,
                      const Schedule& lr, std::vector<const char*> slots)
     : kind_(std::move(kind)),
+      proposer_(fmt::format("{}.{}", kind_, target.name())),
       reason_(reason),
       state_(&state),
       target_(&target),
@@ -34,13 +35,11 @@ std::uint64_t Optimizer::steps() const {
 
 Proposal Optimizer::propose(const Gradients& gradients, const StepOptions& options) const {
   const std::uint64_t step = steps() + 1;
-  Proposal proposal{.reason = reason_,
-                    .proposer = fmt::format("{}.{}", kind_, target_->name()),
-                    .step = step,
-                    .finite_only = true};
+  Proposal proposal{.reason = reason_, .proposer = proposer_, .step = step, .finite_only = true};
   proposal.writes.push_back({state_, "step",
                              Tensor::full<std::int32_t>({}, static_cast<std::int32_t>(step)),
                              !state_->contains("step")});
+  proposal.steps.reserve(target_->entries().size());
   const Rule chosen = rule(lr(), step);
   for (std::size_t i = 0; i < target_->entries().size(); ++i) {
     const std::string& name = target_->entries()[i].name;
@@ -56,7 +55,11 @@ Proposal Optimizer::propose(const Gradients& gradients, const StepOptions& optio
               .scale = options.scale,
               .limit = options.clip_value,
               .read = gradient->written};
-    for (const char* slot : slots_) each.moments.push_back(fmt::format("{}/{}", slot, name));
+    for (const char* slot : slots_) {
+      PoolString moment(slot);
+      moment.append("/").append(name);
+      each.moments.push_back(std::move(moment));
+    }
     proposal.steps.push_back(std::move(each));
   }
   return proposal;

@@ -50,7 +50,7 @@ class Optimizer {
   virtual Rule rule(double lr, std::uint64_t step) const = 0;
 
  private:
-  std::string kind_;
+  std::string kind_, proposer_;
   Reason reason_;
   const Store* state_;
   const Store* target_;

@@ -1,6 +1,7 @@
 #include "tensor/digest.h"
 
 #include <openssl/evp.h>
+#define XXH_STATIC_LINKING_ONLY  // shows the state, which lies in a block of the pool
 #if defined(__x86_64__)
 #include <xxh_x86dispatch.h>  // the library's kernels for the processor at hand; the same digests
 #else
@@ -10,12 +11,11 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
-#include <new>
 #include <type_traits>
-#include <vector>
 
 #include "tensor/error.h"
 #include "tensor/kernels/reduce.h"
+#include "tensor/pool.h"
 
 namespace palinode {
 namespace {
@@ -54,7 +54,7 @@ void with_canonical_bytes(std::span<const T> values, bool no_nan, const Use& use
       use(std::as_bytes(piece));
       continue;
     }
-    std::vector<T> cleaned(piece.begin(), piece.end());
+    PoolVector<T> cleaned(piece.begin(), piece.end());
     for (T& x : cleaned) x = is_nan(x) ? canonical_nan<T>() : x;
     use(std::as_bytes(std::span<const T>(cleaned)));
   }
@@ -108,10 +108,12 @@ Sha256Digest Sha256::finish() {
 
 Sha256Digest sha256(std::string_view text) { return Sha256().add(text).finish(); }
 
-void Xxh3::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+void Xxh3::Free::operator()(XXH3_state_s* state) const {
+  give_block(reinterpret_cast<std::byte*>(state), sizeof(XXH3_state_s));
+}
 
-Xxh3::Xxh3() : state_(XXH3_createState()) {
-  if (state_ == nullptr) throw std::bad_alloc();
+Xxh3::Xxh3() : state_(reinterpret_cast<XXH3_state_s*>(take_block(sizeof(XXH3_state_s)))) {
+  XXH3_INITSTATE(state_.get());
   XXH3_128bits_reset(state_.get());
 }
 
@@ -155,14 +157,17 @@ Sha256Digest leaf_digest(std::string_view name, const Tensor& tensor) {
   return sha.finish();
 }
 
-std::string hex(std::span<const std::uint8_t> bytes) {
+void write_hex(std::span<const std::uint8_t> bytes, char* out) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes.size());
   for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
+    *out++ = kDigits[byte >> 4];
+    *out++ = kDigits[byte & 15];
   }
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+  std::string text(2 * bytes.size(), '0');
+  write_hex(bytes, text.data());
   return text;
 }
 

@@ -65,5 +65,7 @@ Xxh3Digest xxh3(const Tensor& tensor);
 Sha256Digest leaf_digest(std::string_view name, const Tensor& tensor);
 
 std::string hex(std::span<const std::uint8_t> bytes);
+// The same into `out`, two letters a byte.
+void write_hex(std::span<const std::uint8_t> bytes, char* out);
 
 }  // namespace palinode

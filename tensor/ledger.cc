@@ -1,11 +1,15 @@
 #include "tensor/ledger.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <iterator>
 
 #include "tensor/error.h"
+#include "tensor/ledger_records.h"
 #include "tensor/storage.h"
 
 namespace palinode {
@@ -69,7 +73,7 @@ Ledger::~Ledger() = default;
 
 void Ledger::start(std::string_view level) {
   const std::string body = fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level);
-  append(std::span<const std::string>(&body, 1));
+  append(body);
   sequence_ = 1;
 }
 
@@ -93,19 +97,34 @@ Store& Ledger::mine(const Store* store) {
 
 // A record is its body and the chain over it; all records of a commit reach the file before any
 // value changes.
-void Ledger::append(std::span<const std::string> bodies) {
+void Ledger::append(const Records& records) {
   if (level_ == Level::kOff) return;
   Sha256Digest head = head_;
-  std::string lines;
-  for (const std::string& body : bodies) {
+  Text lines;
+  std::size_t begin = 0;
+  for (const std::size_t end : records.ends) {
+    const std::string_view body(records.text.data() + begin, end - begin);
     head = sha_.add(head).add(body).finish();
-    if (file_.is_open()) lines += fmt::format("{},\"chain\":\"{}\"}}\n", body, hex(head));
+    if (file_.is_open()) {
+      std::array<char, 2 * sizeof(Sha256Digest)> chain{};
+      write_hex(head, chain.data());
+      fmt::format_to(std::back_inserter(lines), FMT_COMPILE("{},\"chain\":\"{}\"}}\n"), body,
+                     std::string_view(chain.data(), chain.size()));
+    }
+    begin = end;
   }
   if (file_.is_open() &&
       !file_.write(lines.data(), static_cast<std::streamsize>(lines.size())).flush()) {
     throw EnvironmentError(fmt::format("ledger: cannot write {}", path_));
   }
   head_ = head;
+}
+
+void Ledger::append(std::string_view body) {
+  Records one;
+  one.text.append(body.data(), body.data() + body.size());
+  one.ends.push_back(body.size());
+  append(one);
 }
 
 Sha256Digest Ledger::freeze(const Store& store) {
@@ -133,7 +152,7 @@ Sha256Digest Ledger::freeze(const Store& store) {
   const std::uint64_t seq = sequence_;
   const std::string body =
       fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
-  append(std::span<const std::string>(&body, 1));
+  append(body);
   ++sequence_;
   for (std::size_t i = 0; i < moved.size(); ++i) target.entries_[i].value = moved[i];
   target.frozen_ = true;

@@ -26,6 +26,7 @@
 
 namespace palinode {
 
+struct Records;  // ledger_records.h
 struct Written;  // write_pass.h
 
 class Ledger {
@@ -79,13 +80,14 @@ class Ledger {
   static void check_name(std::string_view what, std::string_view name);
   static Target existing(const Proposal& proposal, Store& store, std::size_t place,
                          const Tensor& like, std::string_view what);
-  static Target fresh(const Proposal& proposal, Store& store, const std::string& name,
+  static Target fresh(const Proposal& proposal, Store& store, std::string_view name,
                       const Tensor& like, std::map<const Store*, std::size_t>& created);
-  std::vector<Target> targets(const Proposal& proposal);
-  std::vector<Written> make_values(const Proposal& proposal, std::span<const Target> targets) const;
-  std::vector<Staged> stage(const Proposal& proposal);
-  std::vector<std::string> describe(const Proposal& proposal, std::span<const Staged> staged) const;
-  void append(std::span<const std::string> bodies);
+  PoolVector<Target> targets(const Proposal& proposal);
+  PoolVector<Written> make_values(const Proposal& proposal, std::span<const Target> targets) const;
+  PoolVector<Staged> stage(const Proposal& proposal);
+  void describe(const Proposal& proposal, std::span<const Staged> staged, Records& records) const;
+  void append(const Records& records);
+  void append(std::string_view body);
 
   Level level_;
   std::uint64_t sequence_ = 0;

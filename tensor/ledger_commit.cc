@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <map>
@@ -12,6 +13,7 @@
 #include "tensor/error.h"
 #include "tensor/finite.h"
 #include "tensor/ledger.h"
+#include "tensor/ledger_records.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 #include "tensor/write_pass.h"
@@ -24,7 +26,7 @@ constexpr std::size_t kParallelElements = std::size_t{1} << 15;
 
 // JSON has no word for what is not finite. A NaN has no sign in a record: which one it has is the
 // processor's choice.
-void append_number(fmt::memory_buffer& text, double x) {
+void append_number(Text& text, double x) {
   const auto out = std::back_inserter(text);
   if (std::isnan(x)) {
     fmt::format_to(out, FMT_COMPILE("\"nan\""));
@@ -35,13 +37,19 @@ void append_number(fmt::memory_buffer& text, double x) {
   }
 }
 
+void append_hex(Text& text, const Xxh3Digest& digest) {
+  std::array<char, 2 * sizeof(Xxh3Digest)> letters{};
+  write_hex(digest, letters.data());
+  text.append(letters.data(), letters.data() + letters.size());
+}
+
 std::string author(const Proposal& proposal) {
-  return fmt::format("proposed by {}, step {}", proposal.proposer, proposal.step);
+  return fmt::format("proposed by {}, step {}", proposal.proposer.view(), proposal.step);
 }
 
 // Why values are not finite: the first gradient that was not, otherwise the first value itself.
 [[noreturn]] void throw_not_finite(const Proposal& proposal, const Store& store,
-                                   const std::string& name) {
+                                   std::string_view name) {
   for (const Step& step : proposal.steps) {
     const std::optional<std::size_t> bad = first_not_finite(step.gradient);
     if (!bad) continue;
@@ -60,16 +68,17 @@ std::string author(const Proposal& proposal) {
 struct Ledger::Target {
   Store* store;
   std::size_t place;
-  const std::string* name;
+  std::string_view name;
   const Tensor* old;  // none for a new entry
 };
 
 // One value with all the memory it needs, so that putting it in place cannot fail.
 struct Ledger::Staged {
   Target target;
-  kernels::Change change;
-  Entry entry;
-  std::map<std::string, std::size_t, std::less<>>::node_type name;  // of a new entry
+  Written written;
+  std::uint64_t seq;
+  std::string entry_name;  // of a new entry, as is the next
+  std::map<std::string, std::size_t, std::less<>>::node_type place;
 };
 
 // A place that exists, for a value like `like`; `what` that is, for the message.
@@ -88,11 +97,11 @@ Ledger::Target Ledger::existing(const Proposal& proposal, Store& store, std::siz
     if (entry.value.dtype() != like.dtype()) throw DtypeError(text);
     throw ShapeError(text);
   }
-  return {&store, place, &entry.name, &entry.value};
+  return {&store, place, entry.name, &entry.value};
 }
 
 // A place that does not exist yet: `created` counts those of this proposal.
-Ledger::Target Ledger::fresh(const Proposal& proposal, Store& store, const std::string& name,
+Ledger::Target Ledger::fresh(const Proposal& proposal, Store& store, std::string_view name,
                              const Tensor& like, std::map<const Store*, std::size_t>& created) {
   if (store.frozen()) {
     throw FrozenError(fmt::format("commit: {}/{} {} is frozen since write {}; {}", store.name(),
@@ -103,20 +112,21 @@ Ledger::Target Ledger::fresh(const Proposal& proposal, Store& store, const std::
     throw NameError(
         fmt::format("commit: {}/{} exists already; {}", store.name(), name, author(proposal)));
   }
-  return {&store, store.entries_.size() + created[&store]++, &name, nullptr};
+  return {&store, store.entries_.size() + created[&store]++, name, nullptr};
 }
 
 // Every place of the proposal, each checked; nothing is written.
-std::vector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
-  check_name("commit: proposer", proposal.proposer);
-  std::vector<Target> found;
+PoolVector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
+  check_name("commit: proposer", proposal.proposer.view());
+  PoolVector<Target> found;
+  found.reserve(proposal.writes.size() + (1 + kMaxMoments) * proposal.steps.size());
   std::map<const Store*, std::size_t> created;
   for (const Write& write : proposal.writes) {
     Store& store = mine(write.store);
     if (write.create) {
-      found.push_back(fresh(proposal, store, write.name, write.value, created));
+      found.push_back(fresh(proposal, store, write.name.view(), write.value, created));
     } else {
-      const std::size_t place = store.index(write.name);
+      const std::size_t place = store.index(write.name.view());
       found.push_back(existing(proposal, store, place, write.value, "new value"));
     }
   }
@@ -142,15 +152,16 @@ std::vector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
     }
     if (wanted == 0) continue;
     Store& state = mine(step.state);
-    for (const std::string& moment : step.moments) {
-      const auto place = state.places_.find(moment);
+    for (const PoolString& moment : step.moments) {
+      const auto place = state.places_.find(moment.view());
       found.push_back(place == state.places_.end()
-                          ? fresh(proposal, state, moment, step.gradient, created)
+                          ? fresh(proposal, state, moment.view(), step.gradient, created)
                           : existing(proposal, state, place->second, step.gradient, "parameter"));
     }
   }
-  std::vector<std::pair<const Store*, std::string_view>> names;
-  for (const Target& target : found) names.emplace_back(target.store, *target.name);
+  PoolVector<std::pair<const Store*, std::string_view>> names;
+  names.reserve(found.size());
+  for (const Target& target : found) names.emplace_back(target.store, target.name);
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
   if (twice != names.end()) {
@@ -161,12 +172,12 @@ std::vector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
 }
 
 // Makes the values, one pass over each; threads share out the parameters of a large proposal.
-std::vector<Written> Ledger::make_values(const Proposal& proposal,
-                                         std::span<const Target> targets) const {
+PoolVector<Written> Ledger::make_values(const Proposal& proposal,
+                                        std::span<const Target> targets) const {
   const bool measured = level_ != Level::kOff || proposal.finite_only;
   const WritePass pass{.change = measured, .digest = level_ >= Level::kDigest};
   const std::size_t writes = proposal.writes.size();
-  std::vector<std::size_t> first;  // target of each write and step
+  PoolVector<std::size_t> first;  // target of each write and step
   std::size_t elements = 0;
   std::size_t next = 0;
   for (const Write& write : proposal.writes) {
@@ -178,7 +189,7 @@ std::vector<Written> Ledger::make_values(const Proposal& proposal,
     next += 1 + step.moments.size();
     elements += step.gradient.elements();
   }
-  std::vector<Written> made(targets.size());
+  PoolVector<Written> made(targets.size());
   const auto make = [&](std::size_t i) {
     const std::span<const Target> at = targets.subspan(first[i]);
     if (i < writes) {
@@ -186,13 +197,13 @@ std::vector<Written> Ledger::make_values(const Proposal& proposal,
       return;
     }
     const Step& step = proposal.steps[i - writes];
-    std::vector<Tensor> moments;
+    InlineVector<Tensor, kMaxMoments> moments;
     for (std::size_t k = 1; k <= step.moments.size(); ++k) {
       moments.push_back(at[k].old != nullptr
                             ? *at[k].old
                             : Tensor::zeros(step.gradient.shape(), step.gradient.dtype()));
     }
-    std::ranges::move(take_step(step, *at[0].old, moments, pass),
+    std::ranges::move(take_step(step, *at[0].old, {moments.begin(), moments.size()}, pass),
                       made.begin() + static_cast<std::ptrdiff_t>(first[i]));
   };
   if (elements < kParallelElements) {
@@ -203,26 +214,24 @@ std::vector<Written> Ledger::make_values(const Proposal& proposal,
   return made;
 }
 
-std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
-  const std::vector<Target> places = targets(proposal);
-  std::vector<Written> values = make_values(proposal, places);
-  std::vector<Staged> staged;
+PoolVector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
+  const PoolVector<Target> places = targets(proposal);
+  PoolVector<Written> values = make_values(proposal, places);
+  PoolVector<Staged> staged;
   staged.reserve(places.size());
   std::map<Store*, std::size_t> sizes;
   std::uint64_t seq = sequence_;
   for (std::size_t i = 0; i < places.size(); ++i) {
     const Target& target = places[i];
     if (proposal.finite_only && !values[i].finite) {
-      throw_not_finite(proposal, *target.store, *target.name);
+      throw_not_finite(proposal, *target.store, target.name);
     }
-    staged.push_back({target,
-                      values[i].change,
-                      {*target.name, std::move(values[i].value), seq, values[i].digest},
-                      {}});
+    staged.push_back({target, std::move(values[i]), seq, {}, {}});
     ++seq;
     if (target.old != nullptr) continue;
-    std::map<std::string, std::size_t, std::less<>> one{{*target.name, target.place}};
-    staged.back().name = one.extract(one.begin());
+    staged.back().entry_name = target.name;
+    std::map<std::string, std::size_t, std::less<>> one{{std::string(target.name), target.place}};
+    staged.back().place = one.extract(one.begin());
     sizes[target.store] = std::max(sizes[target.store], target.place + 1);
   }
   // Twice as much as before, so that a store filled one by one is not copied each time.
@@ -233,48 +242,56 @@ std::vector<Ledger::Staged> Ledger::stage(const Proposal& proposal) {
   return staged;
 }
 
-std::vector<std::string> Ledger::describe(const Proposal& proposal,
-                                          std::span<const Staged> staged) const {
-  std::vector<std::string> bodies;
-  if (level_ == Level::kOff) return bodies;
-  bodies.reserve(staged.size());
-  fmt::memory_buffer text;
+// The record of each value: its text up to the chain.
+void Ledger::describe(const Proposal& proposal, std::span<const Staged> staged,
+                      Records& records) const {
+  if (level_ == Level::kOff) return;
+  records.ends.reserve(staged.size());
+  Text& text = records.text;
   const auto out = std::back_inserter(text);
   for (const Staged& each : staged) {
-    text.clear();
     fmt::format_to(out,
                    FMT_COMPILE(R"({{"seq":{},"store":"{}","name":"{}","reason":"{}","by":"{}",)"
                                R"("seed":{},"step":{},"elements":{},"changed":{},"max_abs":)"),
-                   each.entry.written, each.target.store->name(), each.entry.name,
-                   reason_name(proposal.reason), proposal.proposer, proposal.seed, proposal.step,
-                   each.entry.value.elements(), each.change.elements_changed);
-    append_number(text, each.change.max_abs);
+                   each.seq, each.target.store->name(), each.target.name,
+                   reason_name(proposal.reason), proposal.proposer.view(), proposal.seed,
+                   proposal.step, each.written.value.elements(),
+                   each.written.change.elements_changed);
+    append_number(text, each.written.change.max_abs);
     fmt::format_to(out, FMT_COMPILE(R"(,"l2":)"));
-    append_number(text, each.change.l2);
+    append_number(text, each.written.change.l2);
     if (level_ >= Level::kDigest) {
-      const bool is_new = each.target.old == nullptr;
-      const std::string old =
-          is_new ? "" : hex(each.target.store->entries_[each.target.place].digest.value());
-      fmt::format_to(out, FMT_COMPILE(R"(,"old":"{}","new":"{}")"), old,
-                     hex(each.entry.digest.value()));
+      fmt::format_to(out, FMT_COMPILE(R"(,"old":")"));
+      if (each.target.old != nullptr) {
+        append_hex(text, each.target.store->entries_[each.target.place].digest.value());
+      }
+      fmt::format_to(out, FMT_COMPILE(R"(","new":")"));
+      append_hex(text, each.written.digest.value());
+      text.push_back('"');
     }
-    bodies.emplace_back(text.data(), text.size());
+    records.ends.push_back(text.size());
   }
-  return bodies;
 }
 
 void Ledger::commit(const Proposal& proposal) {
   check_rounding();
-  std::vector<Staged> staged = stage(proposal);
-  append(describe(proposal, staged));
+  PoolVector<Staged> staged = stage(proposal);
+  Records records;
+  describe(proposal, staged, records);
+  append(records);
   sequence_ += staged.size();
   for (Staged& each : staged) {
     std::vector<Entry>& entries = each.target.store->entries_;
-    if (each.name.empty()) {
-      entries[each.target.place] = std::move(each.entry);
+    Written& written = each.written;
+    if (each.target.old != nullptr) {
+      Entry& entry = entries[each.target.place];
+      entry.value = std::move(written.value);
+      entry.written = each.seq;
+      entry.digest = written.digest;
     } else {
-      entries.push_back(std::move(each.entry));
-      each.target.store->places_.insert(std::move(each.name));
+      entries.push_back(
+          {std::move(each.entry_name), std::move(written.value), each.seq, written.digest});
+      each.target.store->places_.insert(std::move(each.place));
     }
   }
 }

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace palinode {
@@ -37,5 +39,18 @@ struct PoolAllocator {
 
 template <class T>
 using PoolVector = std::vector<T, PoolAllocator<T>>;
+
+// A string whose letters come from the pool, for names that are made anew in every step.
+class PoolString : public std::basic_string<char, std::char_traits<char>, PoolAllocator<char>> {
+ public:
+  using Base = std::basic_string<char, std::char_traits<char>, PoolAllocator<char>>;
+  PoolString() = default;
+  PoolString(const char* text) : Base(text) {}       // NOLINT(google-explicit-constructor)
+  PoolString(std::string_view text) : Base(text) {}  // NOLINT(google-explicit-constructor)
+  PoolString(const std::string& text)
+      : Base(text.c_str(), text.size()) {}  // NOLINT(google-explicit-constructor)
+
+  std::string_view view() const { return {data(), size()}; }
+};
 
 }  // namespace palinode

@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
+#include "tensor/inline_vector.h"
+#include "tensor/pool.h"
 #include "tensor/store.h"
 
 namespace palinode {
@@ -33,7 +33,7 @@ std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient",
 // so.
 struct Write {
   const Store* store = nullptr;
-  std::string name;
+  PoolString name;
   Tensor value;
   bool create = false;
 };
@@ -64,6 +64,8 @@ struct RmsPropRule {
 
 using Rule = std::variant<SgdRule, AdamRule, RmsPropRule>;
 
+constexpr std::size_t kMaxMoments = 3;
+
 // One parameter's step of an optimizer: not a new value but the rule that gives it. commit reads
 // gradient, weight and moments once, writes the new ones into memory of its own, and digests and
 // measures them in the same pass.
@@ -72,8 +74,8 @@ struct Step {
   std::size_t entry = 0;         // the parameter's place in store->entries()
   Tensor gradient = {};          // of its shape and dtype
   const Store* state = nullptr;  // of the moments, if the rule has any
-  std::vector<std::string> moments =
-      {};  // names in `state`: those of moments_of(rule) (write_pass.h); created as zeros
+  // Names in `state`: those of moments_of(rule) (write_pass.h); created as zeros.
+  InlineVector<PoolString, kMaxMoments> moments = {};
   Rule rule = {};
   // What becomes of a gradient before the rule: it is multiplied by `scale`, rounded once, and
   // then limited to [-limit, limit].
@@ -86,12 +88,12 @@ struct Step {
 
 struct Proposal {
   Reason reason = Reason::kInit;
-  std::string proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
-  std::uint64_t seed = 0;     // of the randomness behind it, 0 if none
-  std::uint64_t step = 0;     // the proposer's own count
-  bool finite_only = false;   // refuse values that are NaN or infinite
-  std::vector<Write> writes = {};
-  std::vector<Step> steps = {};  // recorded after the writes, each as its parameter and its moments
+  PoolString proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
+  std::uint64_t seed = 0;    // of the randomness behind it, 0 if none
+  std::uint64_t step = 0;    // the proposer's own count
+  bool finite_only = false;  // refuse values that are NaN or infinite
+  PoolVector<Write> writes = {};
+  PoolVector<Step> steps = {};  // recorded after the writes, each as its parameter and its moments
 };
 
 }  // namespace palinode

@@ -22,6 +22,12 @@ namespace palinode {
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                     std::array<std::uint32_t, 2> key);
 
+// The address of a stream without its name: what a kernel needs to draw from it.
+struct RngKey {
+  std::uint64_t seed = 0;
+  std::uint64_t stream = 0;
+};
+
 // A named stream of one seed. A value; copying it copies the name.
 class Rng {
  public:
@@ -32,6 +38,7 @@ class Rng {
   Rng stream(std::uint64_t number) const { return stream(std::to_string(number)); }
 
   std::uint64_t seed() const { return seed_; }
+  RngKey key() const { return {seed_, stream_}; }
   const std::string& name() const { return name_; }
 
   std::uint32_t word(std::uint64_t index) const;

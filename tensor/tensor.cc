@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <type_traits>
 
 #include "tensor/error.h"
 #include "tensor/kernels/convert.h"
 #include "tensor/storage.h"
+#include "tensor/strided.h"
 
 namespace palinode {
 namespace {
@@ -29,23 +29,6 @@ void convert(std::span<const From> from, std::span<To> to) {
     std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<To>(x); });
   } else {
     PALINODE_ASSERT(false);
-  }
-}
-
-// Visits the elements of a strided view in row-major order.
-template <class Visit>
-void for_each_offset(const Tensor& tensor, const Visit& visit) {
-  const Shape& shape = tensor.shape();
-  std::array<std::size_t, Shape::kMaxRank> index{};
-  std::size_t offset = 0;
-  for (std::size_t i = 0; i < shape.elements(); ++i) {
-    visit(i, offset);
-    for (std::size_t axis = shape.rank(); axis-- > 0;) {
-      offset += tensor.stride(axis);
-      if (++index[axis] < shape[axis]) break;
-      offset -= tensor.stride(axis) * shape[axis];
-      index[axis] = 0;
-    }
   }
 }
 
@@ -87,6 +70,7 @@ Tensor Tensor::zeros(const Shape& shape, Dtype dtype) {
 Tensor Tensor::scalar(double value, Dtype dtype) { return full<double>(Shape{}, value).to(dtype); }
 
 bool Tensor::contiguous() const {
+  if (empty()) return true;
   std::size_t stride = 1;
   for (std::size_t axis = shape_.rank(); axis-- > 0;) {
     if (shape_[axis] > 1 && strides_[axis] != stride) return false;
@@ -122,50 +106,6 @@ double Tensor::item() const {
   return to(Dtype::kF64).extent<double>()[0];
 }
 
-Tensor Tensor::reshape(const Shape& shape) const {
-  if (shape.elements() != elements()) {
-    throw ShapeError(fmt::format("reshape: {} has {} elements, {} has {}", describe(), elements(),
-                                 shape.to_string(), shape.elements()));
-  }
-  return Tensor(compact().data_, shape, dtype_);
-}
-
-Tensor Tensor::transpose() const {
-  const std::size_t rank = shape_.rank();
-  if (rank < 2) throw ShapeError(fmt::format("transpose: needs two axes, got {}", describe()));
-  std::array<std::size_t, Shape::kMaxRank> extents{};
-  std::ranges::copy(shape_.extents(), extents.begin());
-  std::swap(extents[rank - 2], extents[rank - 1]);
-  Tensor view = *this;
-  view.shape_ = Shape(std::span<const std::size_t>(extents.data(), rank));
-  std::swap(view.strides_[rank - 2], view.strides_[rank - 1]);
-  return view;
-}
-
-Tensor Tensor::rows(std::size_t begin, std::size_t end) const {
-  if (shape_.rank() == 0 || begin > end || end > shape_[0]) {
-    throw ShapeError(fmt::format("rows: [{}, {}) is not inside {}", begin, end, describe()));
-  }
-  std::array<std::size_t, Shape::kMaxRank> extents{};
-  std::ranges::copy(shape_.extents(), extents.begin());
-  extents[0] = end - begin;
-  Tensor view = *this;
-  view.shape_ = Shape(std::span<const std::size_t>(extents.data(), shape_.rank()));
-  view.data_ = {data_, data_.get() + begin * strides_[0] * dtype_size(dtype_)};
-  return view;
-}
-
-Tensor Tensor::compact() const {
-  if (contiguous()) return *this;
-  TensorBuilder builder(shape_, dtype_);
-  const std::size_t size = dtype_size(dtype_);
-  std::byte* out = builder.data_.get();
-  for_each_offset(*this, [&](std::size_t i, std::size_t offset) {
-    std::memcpy(out + i * size, data_.get() + offset * size, size);
-  });
-  return std::move(builder).build();
-}
-
 Tensor Tensor::to(Dtype dtype) const {
   if (dtype == dtype_) return *this;
   if (dtype == Dtype::kI32) throw_not_float(dtype, "to");
@@ -180,10 +120,19 @@ Tensor Tensor::to(Dtype dtype) const {
   return std::move(builder).build();
 }
 
+Tensor Tensor::compact() const { return contiguous() ? *this : copy(); }
+
 Tensor Tensor::copy() const {
-  const Tensor source = compact();
   TensorBuilder builder(shape_, dtype_);
-  if (!empty()) std::memcpy(builder.data_.get(), source.data_.get(), bytes());
+  if (!empty()) {
+    CopyAxes axes;
+    std::size_t stride = elements();
+    for (std::size_t axis = 0; axis < shape_.rank(); ++axis) {
+      stride /= shape_[axis];
+      add_axis(axes, {shape_[axis], strides_[axis], stride});
+    }
+    copy_strided(axes, dtype_size(dtype_), data_.get(), builder.data_.get());
+  }
   return std::move(builder).build();
 }
 

@@ -8,11 +8,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "tensor/error.h"
+#include "tensor/pool.h"
 #include "tensor/shape.h"
 
 namespace palinode {
@@ -49,11 +51,29 @@ class Tensor {
   // The only value of a one-element tensor, widened to f64. Throws ShapeError otherwise.
   double item() const;
 
-  Tensor reshape(const Shape& shape) const;               // throws ShapeError on another count
-  Tensor transpose() const;                               // [..., r, c] as a view [..., c, r]
-  Tensor rows(std::size_t begin, std::size_t end) const;  // a view of rows of the first axis
-  Tensor compact() const;                                 // itself if contiguous, else a copy
-  Tensor copy() const;                                    // the same values in memory of its own
+  // Views share the values of this tensor: another way through the same memory. They throw
+  // ShapeError naming the op, the axis and the shape for what does not fit.
+  Tensor transpose() const;                                 // the last two axes exchanged
+  Tensor transpose(std::size_t a, std::size_t b) const;     // axes a and b exchanged
+  Tensor permute(std::span<const std::size_t> axes) const;  // axis i of the result is axes[i]
+  Tensor permute(std::initializer_list<std::size_t> axes) const;
+  Tensor rows(std::size_t begin, std::size_t end) const;  // [begin, end) of the first axis
+  // Places begin, begin + step, ... below end of one axis; begin <= end <= extent, step >= 1.
+  Tensor slice(std::size_t axis, std::size_t begin, std::size_t end, std::size_t step = 1) const;
+  // Slices of these sizes, which add up to the extent of the axis.
+  PoolVector<Tensor> split(std::size_t axis, std::span<const std::size_t> sizes) const;
+  PoolVector<Tensor> split(std::size_t axis, std::initializer_list<std::size_t> sizes) const;
+  Tensor unsqueeze(std::size_t axis) const;  // a new axis of extent 1 before `axis`
+  Tensor squeeze(std::size_t axis) const;    // without an axis of extent 1
+  // New outer axes and axes of extent 1 repeated along those of `shape`, with stride 0 (the rules
+  // of NumPy).
+  Tensor broadcast_to(const Shape& shape) const;
+  // The same values in row-major order in another shape: a view where strides can say it, otherwise
+  // a copy. Throws ShapeError on another count.
+  Tensor reshape(const Shape& shape) const;
+
+  Tensor compact() const;  // itself if contiguous, else a copy
+  Tensor copy() const;     // the same values, row-major, in memory of its own
   // Every value rounded once, to nearest; itself if the type is equal. Nothing converts to i32.
   Tensor to(Dtype dtype) const;
 
@@ -63,6 +83,10 @@ class Tensor {
   friend class TensorBuilder;
   friend class Ledger;  // moves frozen values to protected pages
   Tensor(std::shared_ptr<const std::byte> data, const Shape& shape, Dtype dtype);
+  void check_axis(const char* op, std::size_t axis) const;
+  // These axes, beginning `offset` elements after the first one.
+  Tensor view(std::span<const std::size_t> extents, std::span<const std::size_t> strides,
+              std::size_t offset = 0) const;
 
   std::shared_ptr<const std::byte> data_;
   Shape shape_;

@@ -16,13 +16,17 @@ namespace {
 // multiple of 64, as ChangeSum wants it.
 constexpr std::size_t kPiece = 1024;
 
+// Arrays of at most so many bytes are still in the cache when they are digested at the end, in one
+// go.
+constexpr std::size_t kDigestedWhole = std::size_t{1} << 15;
+
 // What is learned of one output, piece by piece.
 template <class T>
 class Trace {
  public:
   Trace(std::span<const T> before, std::span<const T> after, WritePass pass)
       : before_(before), after_(after), pass_(pass) {
-    if (pass.digest && after.size() > kPiece) hash_.emplace();
+    if (pass.digest && after.size_bytes() > kDigestedWhole) hash_.emplace();
   }
 
   void look_at(std::size_t begin, std::size_t count) {
@@ -83,8 +87,8 @@ kernels::RmsPropStep<T> coefficients(const RmsPropRule& rule) {
 template <class T>
 struct Arrays {
   std::span<const T> gradient;
-  std::vector<std::span<const T>> before;
-  std::vector<std::span<T>> after;
+  InlineVector<std::span<const T>, 1 + kMaxMoments> before;
+  InlineVector<std::span<T>, 1 + kMaxMoments> after;
 };
 
 template <class T>
@@ -186,21 +190,20 @@ Written copy_value(const Tensor* old, const Tensor& value, WritePass pass) {
   });
 }
 
-std::vector<Written> take_step(const Step& step, const Tensor& weight,
-                               const std::vector<Tensor>& moments, WritePass pass) {
+InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor& weight,
+                                                 std::span<const Tensor> moments, WritePass pass) {
   PALINODE_ASSERT(moments.size() == moments_of(step.rule));
   const Tensor gradient = step.gradient.compact();
   return with_float(weight.dtype(), "commit", [&]<class T>() {
     Arrays<T> arrays{gradient.values<T>(), {}, {}};
-    std::vector<TensorBuilder> builders;
-    std::vector<Trace<T>> traces;
+    InlineVector<TensorBuilder, 1 + kMaxMoments> builders;
+    InlineVector<Trace<T>, 1 + kMaxMoments> traces;
     alignas(64) std::array<T, kPiece> room;
-    traces.reserve(1 + moments.size());
     for (std::size_t i = 0; i <= moments.size(); ++i) {
-      builders.emplace_back(weight.shape(), weight.dtype());
+      builders.push_back(TensorBuilder(weight.shape(), weight.dtype()));
       arrays.before.push_back((i == 0 ? weight : moments[i - 1]).template values<T>());
-      arrays.after.push_back(builders.back().values<T>());
-      traces.emplace_back(arrays.before.back(), arrays.after.back(), pass);
+      arrays.after.push_back(builders[i].values<T>());
+      traces.push_back({arrays.before[i], arrays.after[i], pass});
     }
     for (std::size_t at = 0; at < arrays.gradient.size(); at += kPiece) {
       const std::size_t count = std::min(kPiece, arrays.gradient.size() - at);
@@ -211,7 +214,7 @@ std::vector<Written> take_step(const Step& step, const Tensor& weight,
       for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
       for (Trace<T>& trace : traces) trace.look_at(at, count);
     }
-    std::vector<Written> written;
+    InlineVector<Written, 1 + kMaxMoments> written;
     for (std::size_t i = 0; i < builders.size(); ++i) {
       written.push_back(traces[i].finish(std::move(builders[i]).build()));
     }

@@ -5,8 +5,9 @@
 
 #include <cstddef>
 #include <optional>
-#include <vector>
+#include <span>
 
+#include "tensor/inline_vector.h"
 #include "tensor/kernels/change.h"
 #include "tensor/proposal.h"
 #include "tensor/tensor.h"
@@ -36,7 +37,7 @@ Written copy_value(const Tensor* old, const Tensor& value, WritePass pass);
 // The new parameter and the new moments, in the order of step.moments: as many as the rule has.
 // Everything has the shape and the float dtype of `weight`; a moment that does not exist yet is
 // given as zeros.
-std::vector<Written> take_step(const Step& step, const Tensor& weight,
-                               const std::vector<Tensor>& moments, WritePass pass);
+InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor& weight,
+                                                 std::span<const Tensor> moments, WritePass pass);
 
 }  // namespace palinode

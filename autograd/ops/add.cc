@@ -1,27 +1,24 @@
-// y = a + b, element by element, same shapes.
-//   gradient   da = dy, db = dy
+// y = a + b, element by element; the operands broadcast.
+//   gradient   da = dy, db = dy, each summed over the axes along which it was repeated
+#include "autograd/op_broadcast.h"
 #include "autograd/ops.h"
-#include "tensor/kernels/elementwise.h"
 
 namespace palinode {
 namespace {
 
 Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
-  require_same_shape("add", in);
-  return with_float(in[0].dtype(), "add", [&]<class T>() {
-    return filled<T>(in[0].shape(), [&](std::span<T> y) {
-      kernels::add(in[0].compact().values<T>(), in[1].compact().values<T>(), y);
-    });
-  });
+  return broadcast("add", kernels::Binary::kAdd, in);
 }
 
-Parts backward(const Saved&, const Tensor& dy) { return {dy, dy}; }
-
-Sample sample(const Rng& rng) {
-  const Shape shape = random_shape(rng);
-  return {{rng.stream("a").normal(shape, Dtype::kF64), rng.stream("b").normal(shape, Dtype::kF64)},
-          {}};
+Parts backward(const Saved& saved, const Tensor& dy) {
+  Parts gradients(2);
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (saved.needed[k]) gradients[k] = sum_to(dy, saved.inputs[k].shape());
+  }
+  return gradients;
 }
+
+Sample sample(const Rng& rng) { return {random_broadcasting(rng, 2), {}}; }
 
 }  // namespace
 

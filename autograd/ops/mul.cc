@@ -1,33 +1,27 @@
-// y = a * b, element by element, same shapes.
-//   gradient   da = dy * b, db = dy * a
+// y = a * b, element by element; the operands broadcast.
+//   gradient   da = dy * b, db = dy * a, each summed over the axes along which it was repeated
+#include "autograd/op_broadcast.h"
 #include "autograd/ops.h"
-#include "tensor/kernels/elementwise.h"
 
 namespace palinode {
 namespace {
 
-Tensor product(const Tensor& a, const Tensor& b) {
-  return with_float(a.dtype(), "mul", [&]<class T>() {
-    return filled<T>(a.shape(), [&](std::span<T> y) {
-      kernels::mul(a.compact().values<T>(), b.compact().values<T>(), y);
-    });
-  });
-}
-
 Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
-  require_same_shape("mul", in);
-  return product(in[0], in[1]);
+  return broadcast("mul", kernels::Binary::kMul, in);
 }
 
 Parts backward(const Saved& saved, const Tensor& dy) {
-  return {product(dy, saved.inputs[1]), product(dy, saved.inputs[0])};
+  Parts gradients(2);
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (!saved.needed[k]) continue;
+    const Tensor product =
+        broadcast("mul", kernels::Binary::kMul, std::array{dy, saved.inputs[1 - k]});
+    gradients[k] = sum_to(product, saved.inputs[k].shape());
+  }
+  return gradients;
 }
 
-Sample sample(const Rng& rng) {
-  const Shape shape = random_shape(rng);
-  return {{rng.stream("a").normal(shape, Dtype::kF64), rng.stream("b").normal(shape, Dtype::kF64)},
-          {}};
-}
+Sample sample(const Rng& rng) { return {random_broadcasting(rng, 2), {}}; }
 
 }  // namespace
 

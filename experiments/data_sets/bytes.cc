@@ -6,7 +6,6 @@
 #include <zstd.h>
 
 #include <array>
-#include <fstream>
 #include <limits>
 
 #include "tensor/digest.h"
@@ -24,21 +23,6 @@ struct Inflater {
 };
 
 }  // namespace
-
-std::string read_bytes(const std::string& path, std::size_t largest) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes;
-  std::array<char, 1 << 16> chunk{};
-  while (file) {
-    file.read(chunk.data(), chunk.size());
-    bytes.append(chunk.data(), static_cast<std::size_t>(file.gcount()));
-    if (bytes.size() > largest) {
-      throw FormatError(fmt::format("{}: more than {} bytes", path, largest));
-    }
-  }
-  if (!file.is_open() || !file.eof()) throw FormatError(fmt::format("{}: cannot be read", path));
-  return bytes;
-}
 
 bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
 

@@ -1,5 +1,5 @@
-// Bytes of data files: reading, unpacking, checking. The files may come from strangers, so every
-// length has a limit.
+// Bytes of data files: unpacking and checking. The files may come from strangers, so every length
+// has a limit.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,6 @@ struct DataFile {
   std::size_t bytes;
   std::string_view sha256;  // 64 hexadecimal digits
 };
-
-// All bytes of a file. Throws FormatError if it cannot be read or holds more than `largest`.
-std::string read_bytes(const std::string& path, std::size_t largest);
 
 bool is_gzip(std::string_view bytes);
 

@@ -12,6 +12,7 @@
 #include "experiments/data_sets/idx.h"
 #include "experiments/data_sets/sources.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 
 namespace palinode::experiments {
 namespace {
@@ -67,14 +68,14 @@ Text load_text(const DataSet& set) {
 }
 
 Text read_text(const std::string& path) {
-  Text text{read_bytes(path, kLargestText)};
+  Text text{read_file(path, kLargestText)};
   if (text.bytes.empty()) throw FormatError(fmt::format("{}: expected a text, got nothing", path));
   return text;
 }
 
 std::string content_of(const DataSet& set, const DataFile& file, const std::string& folder) {
   const std::string path = find(set, file, folder);
-  std::string content = read_bytes(path, kLargestFile);
+  std::string content = read_file(path, kLargestFile);
   if (path.ends_with(".gz")) content = gunzip(content, path, kLargestFile);
   check_content(content, file, path, fmt::format("install the set with \"{}\"", set.install));
   return content;

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <filesystem>
+#include <vector>
 
 #include "experiments/embedded.h"
 #include "experiments/usage_error.h"
@@ -14,12 +14,20 @@ namespace {
 
 constexpr std::size_t kLargest = std::size_t{1} << 20;
 
+std::vector<NamedConfig> split(std::string_view all) {
+  std::vector<NamedConfig> found;
+  while (!all.empty()) {
+    const std::string_view text = all.substr(0, all.find('\0'));
+    all.remove_prefix(text.size() + 1);
+    found.push_back({text.substr(2, text.find(':') - 2), text});
+  }
+  return found;
+}
+
 }  // namespace
 
 std::span<const NamedConfig> configs() {
-  static const std::array<NamedConfig, 1> kConfigs = {{
-      {"digits_mlp", embedded::digits_mlp_toml()},
-  }};
+  static const std::vector<NamedConfig> kConfigs = split(embedded::configs_toml());
   return kConfigs;
 }
 

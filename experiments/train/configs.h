@@ -9,7 +9,7 @@ namespace palinode::experiments::train {
 
 struct NamedConfig {
   std::string_view name;  // "digits_mlp"
-  std::string_view text;  // TOML; its first line is a comment that says what it is
+  std::string_view text;  // TOML; its first line is a comment: "# name: what it is"
 };
 
 std::span<const NamedConfig> configs();

@@ -32,9 +32,9 @@ struct Options {
 
 int list_configs() {
   for (const NamedConfig& config : configs()) {
-    const std::string_view comment = config.text.substr(0, config.text.find('\n'));
+    const std::size_t what = config.name.size() + 4;  // "# name: what"
     print(fmt::format("{:<14} {}\n", config.name,
-                      comment.substr(std::min<std::size_t>(2, comment.size()))));
+                      config.text.substr(what, config.text.find('\n') - what)));
   }
   return kDone;
 }

@@ -137,6 +137,39 @@ Values cross_entropy_of(const Sample& s) {
   return {total / static_cast<double>(rows)};
 }
 
+// Every output as a quotient of two sums over the keys that its query sees.
+Values attention_of(const Sample& s) {
+  const AttentionConfig& c = s.attrs.attention;
+  const bool packed = s.inputs.size() == 1;
+  const std::size_t q_row = s.inputs[0].shape()[1], k_row = s.inputs[packed ? 0 : 1].shape()[1];
+  const std::size_t n = q_row / (packed ? c.heads + 2 * c.kv_heads : c.heads);
+  const std::size_t queries = s.inputs[0].shape()[0] / c.batch;
+  const std::size_t keys = s.inputs[packed ? 0 : 1].shape()[0] / c.batch;
+  const Values q = input(s, 0), k = packed ? q : input(s, 1), v = packed ? q : input(s, 2);
+  const std::size_t k_column = packed ? c.heads * n : 0;
+  const std::size_t v_column = packed ? (c.heads + c.kv_heads) * n : 0;
+  const double scale = c.scale == 0 ? std::pow(static_cast<double>(n), -0.5) : c.scale;
+  Values y(c.batch * queries * c.heads * n);
+  for (std::size_t at = 0; at < y.size(); ++at) {
+    const std::size_t d = at % n, h = at / n % c.heads, row = at / n / c.heads;
+    const std::size_t head = h * c.kv_heads / c.heads * n;
+    const std::size_t last = c.causal ? keys - queries + row % queries : keys - 1;
+    double above = 0, below = 0;
+    for (std::size_t j = 0; j <= last; ++j) {
+      const std::size_t key = (row / queries * keys + j) * k_row;
+      double score = 0;
+      for (std::size_t l = 0; l < n; ++l) {
+        score += q[row * q_row + h * n + l] * k[key + k_column + head + l];
+      }
+      const double e = std::exp(score * scale);
+      above += e * v[key + v_column + head + d];
+      below += e;
+    }
+    y[at] = above / below;
+  }
+  return y;
+}
+
 double gelu_tanh_of(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
@@ -190,6 +223,7 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
        }},
       {"softmax", softmax_of},
       {"log_softmax", log_softmax_of},
+      {"attention", attention_of},
       {"layer_norm", [](const Sample& s) { return norm_of(s, true); }},
       {"rms_norm", [](const Sample& s) { return norm_of(s, false); }},
       {"cross_entropy", cross_entropy_of}};

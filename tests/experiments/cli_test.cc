@@ -68,13 +68,13 @@ TEST(CommandLine, RefusesAValueOutOfRange) {
 TEST(CommandLine, NamesAMissingDataFile) {
   expect_one_line(run({"study", "run", "E1", "--quiet", "--data", "/nonexistent.csv", "--out",
                        testing::TempDir().c_str()}),
-                  3, "/nonexistent.csv: cannot be read");
+                  3, "cannot read /nonexistent.csv: No such file or directory");
 }
 
 TEST(CommandLine, NamesADataFileThatIsAFolder) {
   expect_one_line(
       run({"study", "run", "E1", "--quiet", "--data", "/tmp", "--out", testing::TempDir().c_str()}),
-      3, "/tmp: cannot be read");
+      3, "cannot read /tmp: Is a directory");
 }
 
 TEST(CommandLine, RefusesANegativeSeed) {

@@ -139,7 +139,7 @@ TEST(DataSets, TakeATextOfOnesOwnAsItIs) {
   const std::string bytes("a\r\n\0\xFF", 5);
   EXPECT_EQ(read_text(folder.write("own.txt", bytes)).bytes, bytes);
   EXPECT_MESSAGE(read_text("/nonexistent/own.txt"), FormatError,
-                 "/nonexistent/own.txt: cannot be read");
+                 "cannot read /nonexistent/own.txt: No such file or directory");
   const std::string empty = folder.write("empty.txt", "");
   EXPECT_MESSAGE(read_text(empty), FormatError, empty + ": expected a text, got nothing");
   EXPECT_THROW(read_text(folder.path()), FormatError);

@@ -66,7 +66,7 @@ TEST(Digits, RefuseAFileThatIsCutOff) {
   EXPECT_MESSAGE(parse_digits(file(10), "my.csv"), FormatError,
                  "my.csv: expected at least 1000 rows, got 10");
   EXPECT_MESSAGE(read_digits("/nonexistent/digits.csv"), FormatError,
-                 "/nonexistent/digits.csv: cannot be read");
+                 "cannot read /nonexistent/digits.csv: No such file or directory");
 }
 
 TEST(Digits, RefuseADamagedGzipStream) {

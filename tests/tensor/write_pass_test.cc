@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <initializer_list>
@@ -74,7 +75,7 @@ TYPED_TEST(WritePassOf, AStepHasTheBitsOfTheKernelsOverWholeArrays) {
     kernels::adam<T>({T(0.9), T(1 - 0.9), T(0.99), T(1 - 0.99), T(0.1), T(0.7), T(1e-8), T(0.01)},
                      g.values<T>(), w.values<T>(), m.values<T>(), v.values<T>(), w_out, m_out,
                      v_out);
-    const auto adam_got = take_step({.gradient = g, .rule = adam}, w, {m, v}, kAll);
+    const auto adam_got = take_step({.gradient = g, .rule = adam}, w, std::array{m, v}, kAll);
     expect_written<T>(adam_got[0], w, w_out);
     expect_written<T>(adam_got[1], m, m_out);
     expect_written<T>(adam_got[2], v, v_out);
@@ -82,8 +83,8 @@ TYPED_TEST(WritePassOf, AStepHasTheBitsOfTheKernelsOverWholeArrays) {
     kernels::sgd_momentum<T>({T(0.1), T(0.9), T(0.01)}, g.values<T>(), w.values<T>(), m.values<T>(),
                              w_out, m_out);
     const auto momentum_got = take_step(
-        {.gradient = g, .rule = SgdRule{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01}}, w, {m},
-        kAll);
+        {.gradient = g, .rule = SgdRule{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01}}, w,
+        std::array{m}, kAll);
     expect_written<T>(momentum_got[0], w, w_out);
     expect_written<T>(momentum_got[1], m, m_out);
 

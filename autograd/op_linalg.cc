@@ -24,12 +24,13 @@ Tensor batched_product(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
+Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias,
+               kernels::Activation activation) {
   return with_float(a.dtype(), "matmul", [&]<class T>() {
     if (a.shape().rank() == 3) return batched_product<T>(a, b);
     const std::span<const T> offset = bias.empty() ? std::span<const T>() : bias.values<T>();
     return filled<T>({a.shape()[0], b.shape()[1]}, [&](std::span<T> c) {
-      kernels::matmul<T>(view<T>(a), view<T>(b), offset, c);
+      kernels::matmul<T>(view<T>(a), view<T>(b), offset, c, activation);
     });
   });
 }

@@ -49,6 +49,14 @@ struct AttentionConfig {
   Precision precision = Precision::kRounded;  // of the exponential
 };
 
+// Which columns and positions rope turns: autograd/ops.h.
+struct RopeConfig {
+  std::size_t time = 1;      // positions in a sequence
+  std::size_t heads = 1;     // those of q and k, in a packed qkv
+  std::size_t offset = 0;    // position of a sequence's first row
+  bool interleaved = false;  // pairs are neighbours; otherwise the two halves of a head
+};
+
 // What an op takes besides its differentiable inputs.
 struct Attrs {
   double factor = 1.0;   // scale
@@ -71,6 +79,8 @@ struct Attrs {
   double rate = 0;                                              // dropout
   RngKey key = {};                                              // dropout
   AttentionConfig attention = {};
+  Tensor table = {};  // f64 [2, positions, head_dim / 2]: rope
+  RopeConfig rope = {};
 };
 
 constexpr std::size_t kMaxArity = 8;

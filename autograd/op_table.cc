@@ -78,8 +78,8 @@ std::vector<Tensor> random_broadcasting(const Rng& rng, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const Rng mine = rng.stream(i);
     std::array<std::size_t, Shape::kMaxRank> extents{};
-    const auto rank = i == 0 ? whole.rank()
-                             : static_cast<std::size_t>(mine.below(0, whole.rank() + 1));
+    const auto rank =
+        i == 0 ? whole.rank() : static_cast<std::size_t>(mine.below(0, whole.rank() + 1));
     for (std::size_t axis = 0; axis < rank; ++axis) {
       const std::size_t extent = whole[whole.rank() - rank + axis];
       extents[axis] = mine.below(1 + axis, 3) == 0 ? 1 : extent;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <span>
 
 #include "bench/apart.h"
 #include "bench/interleave.h"
@@ -71,12 +73,12 @@ int measure_one(const Arguments& arguments, const Method& method) {
 
 // What the table and the file say about where and how it was measured.
 ordered_json machine_json(const Arguments& arguments, const Method& method,
-                          const std::string& load) {
+                          std::span<const Case> selected, const std::string& load) {
   const ordered_json environment = experiments::environment_json();
   ordered_json machine;
   for (const char* key : {"cpu", "os", "compiler", "simd"}) machine[key] = environment[key];
   machine["load before, after"] = fmt::format("{}; {}", load, load_text());
-  machine["libtorch"] = libtorch_text();
+  if (std::ranges::any_of(selected, &Case::apart)) machine["libtorch"] = libtorch_text();
   machine["method"] =
       fmt::format("{} run(s) of {} interleaved rounds, samples of at least {} ms; medians",
                   arguments.runs, method.rounds, method.seconds * 1e3);
@@ -117,7 +119,7 @@ int compare(const Arguments& arguments) {
   }
   const std::vector<Precision> precision =
       std::regex_search("precision", filter) ? product_precision() : std::vector<Precision>{};
-  const ordered_json machine = machine_json(arguments, method, load);
+  const ordered_json machine = machine_json(arguments, method, selected, load);
   const std::string table = markdown(rows, precision, machine);
   std::fwrite(table.data(), 1, table.size(), stdout);
   if (!arguments.into.empty()) write_into(arguments.into, table);

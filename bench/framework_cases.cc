@@ -7,6 +7,7 @@
 #include "bench/case.h"
 #include "bench/reinforce.h"
 #include "bench/training.h"
+#include "nn/gpt.h"
 #include "nn/mlp.h"
 #include "tensor/parallel.h"
 
@@ -95,7 +96,7 @@ Pair mlp_pair(const std::vector<std::size_t>& sizes, std::size_t batch, Descent 
       Rng(1).stream("x").normal({batch, sizes.front()}, Dtype::kF32),
       random_labels(batch, sizes.back()));
   const auto task = [=] {
-    return TorchTask{.parameters = parameters_of(ours->theta(), std::identity()),
+    return TorchTask{.parameters = parameters_of(ours->theta()),
                      .adam = descent == Descent::kAdam,
                      .lr = default_lr(descent),
                      .rows = batch,
@@ -111,6 +112,30 @@ Case mlp_case(std::string_view name, const std::vector<std::size_t>& sizes, std:
                                 descent == Descent::kSgd ? "SGD" : "Adam");
   return training_case(
       what, threads, [=] { return mlp_pair(sizes, batch, descent); }, bar);
+}
+
+// --- GPT ---
+
+// The model's names are libtorch's too.
+Pair gpt_pair(const GptSize& size, std::size_t batch) {
+  const auto ours = std::make_shared<Training<nn::Gpt>>(
+      gpt_config(size), Descent::kAdam, random_tokens(size, batch), next_tokens(size, batch));
+  const auto task = [=] {
+    return TorchTask{.parameters = parameters_of(ours->theta()),
+                     .adam = true,
+                     .rows = batch,
+                     .tokens = ours->x().template values<std::int32_t>(),
+                     .labels = ours->y().template values<std::int32_t>(),
+                     .gpt = size};
+  };
+  return {[ours] { return ours->step(); }, task};
+}
+
+Case gpt_case(std::string_view name, const GptSize& size, std::size_t batch, std::size_t threads,
+              double bar) {
+  const auto what = fmt::format("GPT {}, batch {}, Adam against libtorch", name, batch);
+  return training_case(
+      what, threads, [=] { return gpt_pair(size, batch); }, bar);
 }
 
 // --- CartPole ---
@@ -131,9 +156,8 @@ class Player {
                           Tensor::from<float>(weights, {n}));
   }
   TorchTask task(bool keeps_graphs) const {
-    return {.parameters = parameters_of(training_.theta(), std::identity()),
-            .adam = true,
-            .keeps_graphs = keeps_graphs};
+    return {
+        .parameters = parameters_of(training_.theta()), .adam = true, .keeps_graphs = keeps_graphs};
   }
 
  private:
@@ -195,6 +219,10 @@ std::vector<Case> framework_cases() {
       mlp_case(wide, large, 64, Descent::kAdam, 1, 1.7),
       mlp_case(wide, large, 64, Descent::kSgd, 2, 1.5),
       mlp_case(wide, large, 64, Descent::kAdam, 2, 1.8),
+      gpt_case("4 layers, d 128, ctx 64", kGpt128, 16, 1, 1.25),
+      gpt_case("4 layers, d 128, ctx 64", kGpt128, 16, 2, 1.5),
+      gpt_case("6 layers, d 256, ctx 128", kGpt256, 8, 1, 1.15),
+      gpt_case("6 layers, d 256, ctx 128", kGpt256, 8, 2, 1.3),
       cartpole_case(),
   };
 }

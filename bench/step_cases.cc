@@ -59,6 +59,11 @@ std::vector<Case> step_cases() {
        .work = 1,
        .make = [] { return contenders("mlp", &Ran::bytes); },
        .bars = {{"libtorch", "best", 161.0 / 20, "20 MB where libtorch has 161"}}},
+      {.what = "peak of memory, GPT 4 layers, d 128, ctx 64, batch 16, Adam",
+       .unit = Unit::kMegabytes,
+       .work = 1,
+       .make = [] { return contenders("gpt", &Ran::bytes); },
+       .bars = {{"libtorch", "best", 240.0 / 60, "60 MB where libtorch has 240"}}},
   };
 }
 

@@ -1,4 +1,4 @@
-// A few training steps in a process of its own: palinode_step mlp
+// A few training steps in a process of its own: palinode_step mlp|gpt
 #include <string_view>
 
 #include "bench/step.h"
@@ -16,7 +16,11 @@ int run(std::string_view model) {
     const Tensor x = Rng(1).stream("x").normal({32, 64}, Dtype::kF32);
     return run_steps(Training<nn::Mlp>(config, Descent::kAdam, x, random_labels(32, 10)));
   }
-  std::fprintf(stderr, "usage: palinode_step mlp\n");
+  if (model == "gpt") {
+    return run_steps(Training<nn::Gpt>(gpt_config(kGpt128), Descent::kAdam,
+                                       random_tokens(kGpt128, 16), next_tokens(kGpt128, 16)));
+  }
+  std::fprintf(stderr, "usage: palinode_step mlp|gpt\n");
   return 2;
 }
 

@@ -32,7 +32,7 @@ Tensor copy_of(std::span<const std::int32_t> values) {
 // Weights as libtorch wants them: those of linear layers [out, in]. An embedding is a table.
 Tensor weight_of(const TorchParameter& parameter) {
   Tensor tensor = copy_of(parameter.values, parameter.shape);
-  const bool table = parameter.name.ends_with("embedding");
+  const bool table = parameter.name == "token.weight" || parameter.name == "position.weight";
   if (parameter.shape.size() == 2 && !table) tensor = tensor.t().contiguous();
   return tensor.set_requires_grad(true);
 }
@@ -75,8 +75,8 @@ Tensor mlp(const std::vector<Tensor>& weights, Tensor x) {
 class Gpt {
  public:
   Gpt(const Weights& weights, const GptSize& size)
-      : token_(weights.at("token_embedding")),
-        position_(weights.at("position_embedding")),
+      : token_(weights.at("token.weight")),
+        position_(weights.at("position.weight")),
         heads_(static_cast<std::int64_t>(size.heads)),
         width_(static_cast<std::int64_t>(size.width)),
         norm_(norm(weights, "norm")),
@@ -85,10 +85,9 @@ class Gpt {
     future_ = torch::ones({context, context}, torch::kBool).triu(1);
     for (std::size_t i = 0; i < size.layers; ++i) {
       const std::string name = "block." + std::to_string(i) + ".";
-      blocks_.push_back({norm(weights, name + "norm1"), norm(weights, name + "norm2"),
-                         pair(weights, name + "attention.qkv"),
-                         pair(weights, name + "attention.out"), pair(weights, name + "mlp.up"),
-                         pair(weights, name + "mlp.down")});
+      blocks_.push_back({norm(weights, name + "attn.norm"), norm(weights, name + "mlp.norm"),
+                         pair(weights, name + "attn.qkv"), pair(weights, name + "attn.out"),
+                         pair(weights, name + "mlp.up"), pair(weights, name + "mlp.down")});
     }
   }
 
@@ -112,7 +111,7 @@ class Gpt {
   };
 
   static Pair norm(const Weights& weights, const std::string& name) {
-    return {weights.at(name + ".gamma"), weights.at(name + ".beta")};
+    return {weights.at(name + ".weight"), weights.at(name + ".bias")};
   }
   static Pair pair(const Weights& weights, const std::string& name) {
     return {weights.at(name + ".weight"), weights.at(name + ".bias")};

@@ -25,10 +25,12 @@ struct TorchParameter {
 struct GptSize {
   std::size_t vocab, context, layers, heads, width;
 };
+inline constexpr GptSize kGpt128 = {65, 64, 4, 4, 128};   // trained on batches of 16
+inline constexpr GptSize kGpt256 = {65, 128, 6, 8, 256};  // of 8
 
 // What is trained on one batch over and over.
 //   an MLP with tanh: parameters weight, bias of each layer in order; x [rows, in]
-//   a GPT: parameters as tests/golden/make_golden.py names them; tokens [rows, context]
+//   a GPT: parameters as nn::Gpt names them (docs/models.md), untied; tokens [rows, context]
 struct TorchTask {
   std::vector<TorchParameter> parameters;
   bool adam = false;  // otherwise plain SGD

@@ -49,13 +49,13 @@ TorchTask mlp_task(Values& values) {
 
 TorchTask gpt_task(Values& values) {
   TorchTask task = {.adam = true, .rows = 16};
-  task.gpt = {.vocab = 65, .context = 64, .layers = 4, .heads = 4, .width = 128};
+  task.gpt = kGpt128;
   const std::size_t d = task.gpt.width, rows = task.rows * task.gpt.context;
-  values.add(task, "token_embedding", {task.gpt.vocab, d});
-  values.add(task, "position_embedding", {task.gpt.context, d});
+  values.add(task, "token.weight", {task.gpt.vocab, d});
+  values.add(task, "position.weight", {task.gpt.context, d});
   const auto norm = [&](const std::string& name) {
-    values.add(task, name + ".gamma", {d});
-    values.add(task, name + ".beta", {d});
+    values.add(task, name + ".weight", {d});
+    values.add(task, name + ".bias", {d});
   };
   const auto linear = [&](const std::string& name, std::size_t in, std::size_t out) {
     values.add(task, name + ".weight", {in, out});
@@ -63,10 +63,10 @@ TorchTask gpt_task(Values& values) {
   };
   for (std::size_t i = 0; i < task.gpt.layers; ++i) {
     const std::string block = "block." + std::to_string(i) + ".";
-    norm(block + "norm1");
-    norm(block + "norm2");
-    linear(block + "attention.qkv", d, 3 * d);
-    linear(block + "attention.out", d, d);
+    norm(block + "attn.norm");
+    norm(block + "mlp.norm");
+    linear(block + "attn.qkv", d, 3 * d);
+    linear(block + "attn.out", d, d);
     linear(block + "mlp.up", d, 4 * d);
     linear(block + "mlp.down", 4 * d, d);
   }

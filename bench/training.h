@@ -7,6 +7,7 @@
 
 #include "autograd/ops.h"
 #include "bench/torch_peer.h"
+#include "nn/gpt.h"
 #include "nn/run.h"
 #include "optim/adam.h"
 #include "optim/optimizer.h"
@@ -55,7 +56,7 @@ class Training {
   double step() { return step(x_, y_, {}); }
   double step(const Tensor& x, const Tensor& y, const Tensor& weights) {
     Tape tape;
-    nn::Run run(tape);
+    nn::Run run(tape, {.mode = nn::Mode::kTrain});
     const Var logits = model_.forward(run, tape.constant(x));
     const Var loss = cross_entropy(logits, y, weights);
     ledger_.commit(optimizer_->propose(backward(loss)));
@@ -75,15 +76,30 @@ class Training {
   std::unique_ptr<optim::Optimizer> optimizer_;
 };
 
-// The store's present values, under the names that `name_of` gives them.
-template <class NameOf>
-std::vector<TorchParameter> parameters_of(const Store& store, const NameOf& name_of) {
+inline nn::GptConfig gpt_config(const GptSize& size) {
+  return {.vocab = size.vocab,
+          .context = size.context,
+          .layers = size.layers,
+          .heads = size.heads,
+          .width = size.width};
+}
+
+inline Tensor random_tokens(const GptSize& size, std::size_t batch) {
+  return random_labels(batch * size.context, size.vocab).reshape({batch, size.context});
+}
+
+// For each token the one that follows it.
+inline Tensor next_tokens(const GptSize& size, std::size_t batch) {
+  const std::size_t n = batch * size.context;
+  return random_labels(n + 1, size.vocab).rows(1, n + 1).copy();
+}
+
+// The store's present values under their names.
+inline std::vector<TorchParameter> parameters_of(const Store& store) {
   std::vector<TorchParameter> all;
   for (const Entry& entry : store.entries()) {
     const auto extents = entry.value.shape().extents();
-    all.push_back({name_of(entry.name),
-                   {extents.begin(), extents.end()},
-                   entry.value.template values<float>()});
+    all.push_back({entry.name, {extents.begin(), extents.end()}, entry.value.values<float>()});
   }
   return all;
 }

@@ -9,7 +9,7 @@
 namespace palinode::nn {
 
 struct Conv2dConfig {
-  std::size_t in = 0;      // channels
+  std::size_t in = 0;  // channels
   std::size_t out = 0;
   std::size_t kernel = 3;  // rows and columns of the square kernel
   ConvSteps steps = {};

@@ -3,11 +3,7 @@
 namespace palinode::nn {
 
 LayerNorm::LayerNorm(const Store& store, const std::string& name, std::size_t width, double eps)
-    : store_(&store),
-      weight_(name + ".weight"),
-      bias_(name + ".bias"),
-      width_(width),
-      eps_(eps) {}
+    : store_(&store), weight_(name + ".weight"), bias_(name + ".bias"), width_(width), eps_(eps) {}
 
 Var LayerNorm::operator()(Run& run, Var x) const {
   const Var gamma = run.parameter(*store_, weight_);

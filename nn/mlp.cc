@@ -5,24 +5,8 @@
 #include "tensor/error.h"
 
 namespace palinode::nn {
-namespace {
 
-Var activate(Activation activation, Var x) {
-  switch (activation) {
-    case Activation::kTanh:
-      return tanh(x);
-    case Activation::kRelu:
-      return relu(x);
-    case Activation::kGelu:
-      return gelu_tanh(x);
-  }
-  PALINODE_ASSERT(false);
-}
-
-}  // namespace
-
-Mlp::Mlp(const Store& store, const MlpConfig& config)
-    : store_(&store), activation_(config.activation) {
+Mlp::Mlp(const Store& store, const MlpConfig& config) : store_(&store), config_(config) {
   const std::size_t count = config.sizes.size();
   if (count < 2) throw ShapeError(fmt::format("mlp: needs at least two sizes, got {}", count));
   for (std::size_t i = 0; i + 1 < count; ++i) {
@@ -38,9 +22,13 @@ Parameters Mlp::parameters() const {
 }
 
 Var Mlp::forward(Run& run, Var x) const {
+  const Shape& shape = x.shape();
+  if (shape.rank() > 2 && shape[0] > 0) {
+    x = reshape(x, {shape[0], shape.elements() / shape[0]});
+  }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i](run, x);
-    if (i + 1 < layers_.size()) x = activate(activation_, x);
+    if (i + 1 < layers_.size()) x = activate(config_.activation, x, config_.precision);
   }
   return x;
 }

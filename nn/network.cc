@@ -10,8 +10,7 @@ void add_initial(Proposal& proposal, const Parameters& parameters, const Rng& rn
 }
 
 Proposal Network::init(const Rng& rng, Dtype dtype) const {
-  Proposal proposal{
-      .reason = Reason::kInit, .proposer = std::string(kind()), .seed = rng.seed()};
+  Proposal proposal{.reason = Reason::kInit, .proposer = std::string(kind()), .seed = rng.seed()};
   add_initial(proposal, parameters(), rng, dtype);
   return proposal;
 }

@@ -22,8 +22,8 @@ Run::Run(Run& outer, const Seam& inner)
   settings_.seams.insert(settings_.seams.end(), others.begin(), others.end());
 }
 
-Run::Run(Tape& tape, Settings settings)
-    : tape_(&tape), settings_(std::move(settings)), segment_(true) {}
+Run::Run(const Settings& settings, Tape& tape)
+    : tape_(&tape), settings_(settings), segment_(true) {}
 
 void Run::write_buffer(const Store& store, std::string_view name, Tensor value) {
   PALINODE_ASSERT(!segment_);  // it runs twice, and would write twice

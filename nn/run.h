@@ -85,7 +85,7 @@ class Run {
   // The same pass inside of one behavior more, which changes a layer's output before the others.
   Run(Run& outer, const Seam& inner);
   // A part of a pass, on the tape of its segment. It can't write buffers.
-  Run(Tape& tape, Settings settings);
+  static Run segment(Tape& tape, const Settings& settings) { return {settings, tape}; }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
@@ -110,6 +110,8 @@ class Run {
   void add_buffers(Proposal& proposal) const;
 
  private:
+  Run(const Settings& settings, Tape& tape);
+
   Tape* tape_;
   Settings settings_;
   PoolVector<BufferWrite> own_;

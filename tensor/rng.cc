@@ -1,5 +1,6 @@
 #include "tensor/rng.h"
 
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -19,7 +20,7 @@ double to_uniform(std::uint32_t word) { return (static_cast<double>(word) + 0.5)
 // Fills z with normal values; u holds the uniforms of the same indices, an even number of them.
 void box_muller(std::span<const double> u, std::span<double> z) {
   const std::size_t pairs = u.size() / 2;
-  std::vector<double> radius(pairs), angle(pairs), sine(pairs), cosine(pairs);
+  PoolVector<double> radius(pairs), angle(pairs), sine(pairs), cosine(pairs);
   for (std::size_t q = 0; q < pairs; ++q) {
     radius[q] = u[2 * q];
     angle[q] = u[2 * q + 1];
@@ -48,13 +49,23 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-Rng::Rng(std::uint64_t seed, std::string name) : seed_(seed), name_(std::move(name)), stream_(0) {
-  const Sha256Digest digest = sha256(name_);
+Rng::Rng(std::uint64_t seed, PoolString name) : seed_(seed), name_(std::move(name)), stream_(0) {
+  thread_local Sha256 sha256;  // making one reaches the heap
+  const Sha256Digest digest = sha256.add(std::string_view(name_)).finish();
   for (std::size_t i = 8; i-- > 0;) stream_ = stream_ << 8 | digest[i];
 }
 
 Rng Rng::stream(std::string_view name) const {
-  return {seed_, name_.empty() ? std::string(name) : name_ + "/" + std::string(name)};
+  PoolString whole(name_);
+  if (!whole.empty()) whole.push_back('/');
+  whole.append(name);
+  return {seed_, std::move(whole)};
+}
+
+Rng Rng::stream(std::uint64_t number) const {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  return stream(std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
 }
 
 std::array<std::uint32_t, 4> Rng::block(std::uint64_t index) const {
@@ -102,7 +113,7 @@ Tensor Rng::uniform(const Shape& shape, Dtype dtype, double low, double high) co
 
 Tensor Rng::normal(const Shape& shape, Dtype dtype) const {
   const std::size_t padded = shape.elements() + shape.elements() % 2;
-  std::vector<double> u(padded), z(padded);
+  PoolVector<double> u(padded), z(padded);
   for (std::size_t i = 0; i < padded; ++i) u[i] = uniform(static_cast<std::uint64_t>(i));
   box_muller(u, z);
   return Tensor::from(std::span<const double>(z.data(), shape.elements()), shape).to(dtype);

@@ -10,10 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "tensor/pool.h"
 #include "tensor/tensor.h"
 
 namespace palinode {
@@ -28,18 +28,19 @@ struct RngKey {
   std::uint64_t stream = 0;
 };
 
-// A named stream of one seed. A value; copying it copies the name.
+// A named stream of one seed. A value; copying it copies the name. Neither making one nor drawing a
+// number reaches the heap.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed) : Rng(seed, "") {}
 
   // The stream "<this name>/<name>".
   Rng stream(std::string_view name) const;
-  Rng stream(std::uint64_t number) const { return stream(std::to_string(number)); }
+  Rng stream(std::uint64_t number) const;
 
   std::uint64_t seed() const { return seed_; }
   RngKey key() const { return {seed_, stream_}; }
-  const std::string& name() const { return name_; }
+  std::string_view name() const { return name_; }
 
   std::uint32_t word(std::uint64_t index) const;
   double uniform(std::uint64_t index) const;  // in (0, 1)
@@ -54,11 +55,11 @@ class Rng {
   Tensor normal(const Shape& shape, Dtype dtype) const;
 
  private:
-  Rng(std::uint64_t seed, std::string name);
+  Rng(std::uint64_t seed, PoolString name);
   std::array<std::uint32_t, 4> block(std::uint64_t index) const;
 
   std::uint64_t seed_;
-  std::string name_;
+  PoolString name_;
   std::uint64_t stream_;  // the stream's half of the counter
 };
 

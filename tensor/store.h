@@ -62,7 +62,8 @@ class Store {
 Sha256Digest fingerprint(const Store& store);
 
 // SHA-256 over each entry's name, type, shape and XXH3-128, in the order of their creation. Names
-// the content like the fingerprint, at a small part of its price; XXH3 finds accidents, not forgery.
+// the content like the fingerprint at a small part of its price, but only against accident: two
+// values of one XXH3 can be made.
 Sha256Digest content_key(const Store& store);
 
 }  // namespace palinode

@@ -32,4 +32,6 @@ extern const OpSpec scale = {"scale", 1, forward, backward, sample};
 
 Var scale(Var x, double factor) { return x.tape().apply(ops::scale, {{x}}, {.factor = factor}); }
 
+Var neg(Var x) { return scale(x, -1); }
+
 }  // namespace palinode

@@ -1,5 +1,6 @@
 // y = a - b, element by element; the operands broadcast.
-//   gradient   da = dy, db = -dy, each summed over the axes along which it was repeated, and negated
+//   gradient   da = dy, db = -dy, each summed over the axes along which it was repeated, and
+//   negated
 //              after that
 #include "autograd/op_broadcast.h"
 #include "autograd/ops.h"
@@ -14,9 +15,8 @@ Tensor forward(std::span<const Tensor> in, const Attrs&, Kept&) {
 
 Tensor negative(const Tensor& x) {
   return with_float(x.dtype(), "sub", [&]<class T>() {
-    return filled<T>(x.shape(), [&](std::span<T> y) {
-      kernels::scale(x.compact().values<T>(), T{-1}, y);
-    });
+    return filled<T>(x.shape(),
+                     [&](std::span<T> y) { kernels::scale(x.compact().values<T>(), T{-1}, y); });
   });
 }
 

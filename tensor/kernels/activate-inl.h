@@ -13,6 +13,8 @@
 
 #include "tensor/kernels/elementwise-inl.h"
 #include "tensor/kernels/erf-inl.h"
+#include "tensor/kernels/fast-inl.h"
+#include "tensor/kernels/fast_erf-inl.h"
 #include "tensor/kernels/math-inl.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/kernels/sigmoid-inl.h"
@@ -35,18 +37,36 @@ HWY_NOINLINE void activate(Activation activation, T* c, std::size_t rows, std::s
       });
     }
   };
+  if constexpr (sizeof(T) == sizeof(float)) {
+    switch (activation) {
+      case Activation::kTanhFast:
+        return apply([=](auto x) HWY_ATTR { return TanhFast(d, x); });
+      case Activation::kSigmoidFast:
+        return apply([=](auto x) HWY_ATTR { return SigmoidFast(d, x); });
+      case Activation::kGeluFast:
+        return apply([=](auto x) HWY_ATTR { return GeluFast(d, x); });
+      case Activation::kGeluTanhFast:
+        return apply([=](auto x) HWY_ATTR { return GeluTanhFast(d, x); });
+      default:
+        break;
+    }
+  }
   switch (activation) {
     case Activation::kNone:
       return;
     case Activation::kRelu:
       return apply([=](auto x) HWY_ATTR { return ZeroUnlessPositive(d, x, x); });
     case Activation::kTanh:
+    case Activation::kTanhFast:
       return apply([=](auto x) HWY_ATTR { return Tanh(d, x); });
     case Activation::kSigmoid:
+    case Activation::kSigmoidFast:
       return apply([=](auto x) HWY_ATTR { return Sigmoid(d, x); });
     case Activation::kGelu:
+    case Activation::kGeluFast:
       return apply([=](auto x) HWY_ATTR { return Gelu(d, x); });
     case Activation::kGeluTanh:
+    case Activation::kGeluTanhFast:
       return apply([=](auto x) HWY_ATTR { return GeluTanh(d, x); });
   }
 }

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "tensor/error.h"
-#include "tensor/kernels/tables.h"
+#include "tensor/kernels/attention_table.h"
 #include "tensor/parallel.h"
 #include "tensor/pool.h"
 

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "tensor/error.h"
-#include "tensor/kernels/tables.h"
+#include "tensor/kernels/layer_tables.h"
 #include "tensor/parallel.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -19,8 +19,20 @@ struct MatrixView {
 };
 
 // What is done to every output after the bias, while it is still in the cache: the functions of
-// elementwise.h and math.h, with their bits.
-enum class Activation : std::uint8_t { kNone, kRelu, kTanh, kSigmoid, kGelu, kGeluTanh };
+// elementwise.h and math.h, with their bits; the fast ones those of fast.h in f32, and of math.h in
+// f64.
+enum class Activation : std::uint8_t {
+  kNone,
+  kRelu,
+  kTanh,
+  kSigmoid,
+  kGelu,
+  kGeluTanh,
+  kTanhFast,
+  kSigmoidFast,
+  kGeluFast,
+  kGeluTanhFast
+};
 
 // c = activation(a b (+ bias in every row)), for T float or double: a [m, k], b [k, n], bias [n] or
 // empty for none, c [m, n] row-major and disjoint from the rest. Any extent may be 0; with k = 0

@@ -9,7 +9,6 @@
 #include <cstdint>
 
 #include "tensor/float16.h"
-#include "tensor/kernels/attention.h"
 #include "tensor/kernels/change.h"
 #include "tensor/kernels/conv.h"
 #include "tensor/kernels/matmul.h"
@@ -34,13 +33,6 @@ struct ElementwiseTable {
   BinaryFunction<T> gelu_grad, gelu_tanh_grad, erf_grad, sin_grad, cos_grad;
   UnaryFunction<T> relu;
   void (*scale)(const T* x, T s, T* out, std::size_t n);
-};
-
-// In the order of Binary (broadcast.h). One row: an operand's step is 1, or 0 for one value.
-template <class T>
-struct BroadcastTable {
-  void (*row[6])(const T* a, std::size_t a_step, const T* b, std::size_t b_step, T* out,
-                 std::size_t n);
 };
 
 struct FastTable {
@@ -149,39 +141,6 @@ struct MatMulTable {
   void (*activate)(Activation activation, T* c, std::size_t rows, std::size_t cols,
                    std::size_t row);
   std::size_t tile_cols;
-};
-
-// Line i starts at data[i * stride].
-template <class T>
-struct Lines {
-  T* data;
-  std::size_t stride;
-
-  T* at(std::size_t i) const { return data + i * stride; }
-  Lines moved(std::size_t columns) const { return {data + columns, stride}; }
-};
-
-// The heads of queries that share one head of keys and values: pointers to the first of them. The
-// others follow in the next columns, their probabilities in the next lines.
-template <class T>
-struct AttentionGroup {
-  Lines<const T> q, k, v;
-  Lines<T> p, out;
-};
-
-template <class T>
-struct AttentionGradGroup {
-  Lines<const T> q, k, v, p, g;
-  Lines<T> dq, dk, dv;
-};
-
-// `scratch` holds scratch_size(shape) values, 64-byte aligned.
-template <class T>
-struct AttentionTable {
-  void (*forward)(const AttentionShape& shape, T scale, const AttentionGroup<T>& group, T* scratch);
-  void (*backward)(const AttentionShape& shape, T scale, const AttentionGradGroup<T>& group,
-                   T* scratch);
-  std::size_t (*scratch_size)(const AttentionShape& shape);
 };
 
 template <class T>

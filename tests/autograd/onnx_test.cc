@@ -84,6 +84,14 @@ std::vector<Tensor> elementwise(const NodeTest& t, Unary op) {
   return {op(tape.constant(t.at(0))).value()};
 }
 
+using Binary = Var (*)(Var, Var);
+
+std::vector<Tensor> elementwise(const NodeTest& t, Binary op) {
+  need(t.at(0).dtype() == Dtype::kF32 && t.operands.size() == 2);
+  Tape tape;
+  return {op(tape.constant(t.at(0)), tape.constant(t.at(1))).value()};
+}
+
 std::vector<Tensor> along_axis(const NodeTest& t, Unary op) {
   const std::size_t rank = t.at(0).shape().rank();
   const Axes axes = to_end(rank, axis_of(t, -1));
@@ -144,6 +152,79 @@ std::vector<Tensor> conv_of(const NodeTest& t) {
   const std::size_t c_out = t.at(1).shape()[0];
   const Var bias = tape.constant(t.has(2) ? t.at(2) : Tensor::zeros({c_out}, Dtype::kF32));
   return {permuted(conv2d(x, weight, bias, steps).value(), kToChannelsFirst)};
+}
+
+using Pool = Var (*)(Var, const PoolSteps&);
+
+std::vector<Tensor> pool_of(const NodeTest& t, Pool op) {
+  const ConvSteps steps = steps_of(t);
+  const Axes window = t.sizes("kernel_shape", {});
+  need(t.integer("ceil_mode", 0) == 0 && steps.dilation == std::array<std::size_t, 2>{1, 1});
+  // A mean that leaves out the padding is another one than ours.
+  need(t.op == "MaxPool" || t.integer("count_include_pad", 0) == 1 ||
+       steps.padding == std::array<std::size_t, 2>{0, 0});
+  Tape tape;
+  const Var x = tape.constant(permuted(t.at(0), kToChannelsLast));
+  const Var y = op(x, {{window[0], window[1]}, steps.stride, steps.padding});
+  return {permuted(y.value(), kToChannelsFirst)};
+}
+
+std::vector<Tensor> global_pool_of(const NodeTest& t, Pool op) {
+  need(t.at(0).shape().rank() == 4);
+  const Shape& shape = t.at(0).shape();
+  Tape tape;
+  const Var x = tape.constant(permuted(t.at(0), kToChannelsLast));
+  const Var y = op(x, {{shape[2], shape[3]}, {1, 1}, {0, 0}});
+  return {permuted(y.value(), kToChannelsFirst)};
+}
+
+// momentum * past + (1 - momentum) * batch.
+Tensor moved(const NodeTest& t, const Tensor& past, const Tensor& batch) {
+  const auto momentum = static_cast<float>(t.number("momentum", 0.9));
+  std::vector<float> values;
+  for (std::size_t i = 0; i < past.elements(); ++i) {
+    values.push_back(momentum * past.values<float>()[i] +
+                     (1 - momentum) * batch.values<float>()[i]);
+  }
+  return Tensor::from<float>(values, past.shape());
+}
+
+std::vector<Tensor> batch_norm_of(const NodeTest& t) {
+  const Axes axes = to_end(t.at(0).shape().rank(), 1);
+  const double eps = t.number("epsilon", 1e-5);
+  const bool training = t.integer("training_mode", 0) != 0;
+  Tape tape;
+  const Var x = tape.constant(permuted(t.at(0), axes));
+  const Var gamma = tape.constant(t.at(1)), beta = tape.constant(t.at(2));
+  const Tensor &mean = t.at(3), &variance = t.at(4);
+  if (!training) {
+    const Var y = batch_norm(x, gamma, beta, BatchStatistics{mean, variance, 1}, eps);
+    return {permuted(y.value(), inverse(axes))};
+  }
+  const auto [y, batch] = batch_norm(x, gamma, beta, eps);
+  return {permuted(y.value(), inverse(axes)), moved(t, mean, batch.mean),
+          moved(t, variance, batch.variance)};
+}
+
+// Slices of any axis are rows of a table once that axis is the first.
+std::vector<Tensor> gather_of(const NodeTest& t) {
+  const std::size_t rank = t.at(0).shape().rank(), axis = axis_of(t, 0);
+  Axes front = {axis};
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (i != axis) front.push_back(i);
+  }
+  const Tensor table = permuted(t.at(0), front);
+  const std::size_t n = table.shape()[0];
+  std::vector<std::int32_t> ids;
+  for (const std::int32_t id : t.at(1).values<std::int32_t>()) {
+    ids.push_back(id < 0 ? id + static_cast<std::int32_t>(n) : id);
+  }
+  Tape tape;
+  const Var rows = tape.constant(table.reshape({n, table.elements() / n}));
+  const Var y = embedding(rows, Tensor::from<std::int32_t>(ids, {ids.size()}));
+  std::vector<std::size_t> extents = {ids.size()};
+  for (std::size_t i = 1; i < rank; ++i) extents.push_back(table.shape()[i]);
+  return {permuted(y.value().reshape(Shape(extents)), inverse(front)).reshape(t.out[0].shape())};
 }
 
 // Over all axes from `axis` on. Mean and deviation, the other outputs, are no values of ours.
@@ -226,14 +307,22 @@ using Compute = std::function<std::vector<Tensor>(const NodeTest&)>;
 
 const std::map<std::string, Compute>& operations() {
   static const std::map<std::string, Compute> kAll = {
+      {"Add", [](const NodeTest& t) { return elementwise(t, add); }},
+      {"Sub", [](const NodeTest& t) { return elementwise(t, sub); }},
+      {"Mul", [](const NodeTest& t) { return elementwise(t, mul); }},
+      {"Div", [](const NodeTest& t) { return elementwise(t, div); }},
+      {"Min", [](const NodeTest& t) { return elementwise(t, minimum); }},
+      {"Max", [](const NodeTest& t) { return elementwise(t, maximum); }},
+      {"Sum", [](const NodeTest& t) { return elementwise(t, add); }},
       {"Relu", [](const NodeTest& t) { return elementwise(t, relu); }},
-      {"Tanh", [](const NodeTest& t) { return elementwise(t, tanh); }},
-      {"Sigmoid", [](const NodeTest& t) { return elementwise(t, sigmoid); }},
-      {"Exp", [](const NodeTest& t) { return elementwise(t, exp); }},
-      {"Log", [](const NodeTest& t) { return elementwise(t, log); }},
-      {"Sin", [](const NodeTest& t) { return elementwise(t, sin); }},
-      {"Cos", [](const NodeTest& t) { return elementwise(t, cos); }},
-      {"Erf", [](const NodeTest& t) { return elementwise(t, erf); }},
+      {"Tanh", [](const NodeTest& t) { return elementwise(t, [](Var x) { return tanh(x); }); }},
+      {"Sigmoid",
+       [](const NodeTest& t) { return elementwise(t, [](Var x) { return sigmoid(x); }); }},
+      {"Exp", [](const NodeTest& t) { return elementwise(t, [](Var x) { return exp(x); }); }},
+      {"Log", [](const NodeTest& t) { return elementwise(t, [](Var x) { return log(x); }); }},
+      {"Sin", [](const NodeTest& t) { return elementwise(t, [](Var x) { return sin(x); }); }},
+      {"Cos", [](const NodeTest& t) { return elementwise(t, [](Var x) { return cos(x); }); }},
+      {"Erf", [](const NodeTest& t) { return elementwise(t, [](Var x) { return erf(x); }); }},
       {"Softmax", [](const NodeTest& t) { return along_axis(t, softmax); }},
       {"LogSoftmax", [](const NodeTest& t) { return along_axis(t, log_softmax); }},
       {"ReduceSum", [](const NodeTest& t) { return whole(t, sum); }},
@@ -241,6 +330,12 @@ const std::map<std::string, Compute>& operations() {
       {"MatMul", matmul_of},
       {"Gemm", gemm_of},
       {"Conv", conv_of},
+      {"MaxPool", [](const NodeTest& t) { return pool_of(t, max_pool2d); }},
+      {"AveragePool", [](const NodeTest& t) { return pool_of(t, avg_pool2d); }},
+      {"GlobalMaxPool", [](const NodeTest& t) { return global_pool_of(t, max_pool2d); }},
+      {"GlobalAveragePool", [](const NodeTest& t) { return global_pool_of(t, avg_pool2d); }},
+      {"BatchNormalization", batch_norm_of},
+      {"Gather", gather_of},
       {"LayerNormalization", layer_norm_of},
       {"SoftmaxCrossEntropyLoss", cross_entropy_of},
       {"Reshape", reshape_of},
@@ -281,15 +376,37 @@ TEST(Onnx, OperationsPassTheNodeTestsOfTheirKind) {
     } catch (const NotOurs&) {
     }
   }
-  const std::map<std::string, int> expected = {{"Conv", 5},       {"Cos", 2},
-                                               {"Erf", 1},        {"Exp", 2},
-                                               {"Gemm", 11},      {"Log", 2},
-                                               {"MatMul", 3},     {"LayerNormalization", 19},
-                                               {"LogSoftmax", 7}, {"ReduceMean", 2},
-                                               {"Relu", 1},       {"ReduceSum", 2},
-                                               {"Reshape", 10},   {"Sigmoid", 2},
-                                               {"Sin", 2},        {"Softmax", 7},
-                                               {"Tanh", 2},       {"SoftmaxCrossEntropyLoss", 34}};
+  const std::map<std::string, int> expected = {{"Add", 2},
+                                               {"AveragePool", 5},
+                                               {"BatchNormalization", 4},
+                                               {"Conv", 5},
+                                               {"Cos", 2},
+                                               {"Div", 3},
+                                               {"Erf", 1},
+                                               {"Exp", 2},
+                                               {"Gather", 4},
+                                               {"Gemm", 11},
+                                               {"GlobalAveragePool", 2},
+                                               {"GlobalMaxPool", 2},
+                                               {"LayerNormalization", 19},
+                                               {"Log", 2},
+                                               {"LogSoftmax", 7},
+                                               {"MatMul", 3},
+                                               {"Max", 2},
+                                               {"MaxPool", 7},
+                                               {"Min", 2},
+                                               {"Mul", 3},
+                                               {"ReduceMean", 2},
+                                               {"ReduceSum", 2},
+                                               {"Relu", 1},
+                                               {"Reshape", 10},
+                                               {"Sigmoid", 2},
+                                               {"Sin", 2},
+                                               {"Softmax", 7},
+                                               {"SoftmaxCrossEntropyLoss", 34},
+                                               {"Sub", 3},
+                                               {"Sum", 1},
+                                               {"Tanh", 2}};
   EXPECT_EQ(used, expected);
 }
 

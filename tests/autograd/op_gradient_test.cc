@@ -95,9 +95,10 @@ TEST_P(EveryOp, InF32IsCloseToItselfInF64) {
       narrow.inputs[k] = wide.inputs[k].to(Dtype::kF32);
       wide.inputs[k] = narrow.inputs[k].to(Dtype::kF64);  // the same numbers, exactly
     }
-    if (!wide.attrs.weights.empty()) {
-      narrow.attrs.weights = wide.attrs.weights.to(Dtype::kF32);
-      wide.attrs.weights = narrow.attrs.weights.to(Dtype::kF64);
+    for (Tensor Attrs::*const member : {&Attrs::weights, &Attrs::mean, &Attrs::variance}) {
+      if ((wide.attrs.*member).empty()) continue;
+      narrow.attrs.*member = (wide.attrs.*member).to(Dtype::kF32);
+      wide.attrs.*member = (narrow.attrs.*member).to(Dtype::kF64);
     }
     Kept wide_kept, narrow_kept;
     const Tensor y = op.forward(wide.inputs, wide.attrs, wide_kept).compact();

@@ -4,8 +4,9 @@
     /usr/bin/python3 tests/golden/make_golden.py [FOLDER]     (Debian's python3-torch 1.13.1)
 
 Nothing is drawn but from seeds made of the cases' names, on one thread, so a second run writes the
-same bytes; another build of PyTorch may differ in the last bits. Layouts are Palinode's: images
-[n, h, w, c], convolution weights [kh, kw, c_in, c_out], linear weights [in, out].
+same bytes; another build of PyTorch may differ in the last bits. Layouts and names of models are
+Palinode's: images [n, h, w, c], convolution weights [kh, kw, c_in, c_out],
+linear weights [in, out].
 
 ops.safetensors      OP/CASE/x, .../y, .../dy, .../dx: inputs by name, output, the weights of the
                      sum of outputs that is differentiated, gradients ("d" and the input's name).
@@ -120,7 +121,7 @@ def elementwise():
 def broadcasting():
     shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)), ((2, 3, 4), (3, 1)),
               ((2, 1, 4), (1, 3, 1)), ((2, 3), ()), ((), (3,)), ((1, 1), (5, 1)), ((0, 3), (1, 3))]
-    for op in ("add", "sub", "mul", "div"):
+    for op in ("add", "sub", "mul", "div", "minimum", "maximum"):
         for left, right in shapes:
             draw = Draw(f"{op}{left}{right}")
             a, b = draw.normal(*left), draw.normal(*right)
@@ -265,46 +266,74 @@ def indexing():
     case("permute", lambda x, axes: x.permute(axes), {"axes": (0, 2, 1, 3)},
          x=draw.normal(2, 3, 4, 5))
     case("reshape", lambda x, shape: x.reshape(shape), {"shape": (4, 3)}, x=draw.normal(2, 6))
-    for p in (0.25, 0.5):
-        case("dropout", lambda x, mask, p: x * mask / (1 - p), {"p": p}, x=draw.normal(4, 5),
-             mask=draw.bits(1 - p, 4, 5))
 
 
-def attention(q, k, v):
-    """Causal; q [b, heads, t, d], k and v [b, kv_heads, t, d], query head h reads kv head
-    h * kv_heads / heads (Vaswani et al. 2017; Ainslie et al., arXiv:2305.13245)."""
+def attention(q, k, v, causal=True):
+    """q [b, heads, t, d], k and v [b, kv_heads, s, d]; query head h reads head h * kv_heads / heads
+    of the others; causal: the last query sees the last key and none sees a later one (Vaswani et
+    al. 2017; Ainslie et al., arXiv:2305.13245)."""
     group = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
     scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-    past = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
-    return scores.masked_fill(~past, -math.inf).softmax(-1) @ v
+    if causal:
+        past = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(k.shape[2] - q.shape[2])
+        scores = scores.masked_fill(~past, -math.inf)
+    return scores.softmax(-1) @ v
 
 
-def rope(x, base, offset, halves):
+def attention_of_rows(q, k, v, batch, heads, kv_heads, causal):
+    """The same on matrices with a row for each position: [batch * t, heads * d]."""
+    def split(x, n):
+        return x.reshape(batch, x.shape[0] // batch, n, -1).transpose(1, 2)
+
+    y = attention(split(q, heads), split(k, kv_heads), split(v, kv_heads), causal)
+    return y.transpose(1, 2).reshape(q.shape)
+
+
+def packed_attention(qkv, batch, heads, kv_heads, causal):
+    d = qkv.shape[1] // (heads + 2 * kv_heads)
+    q, k, v = qkv.split([heads * d, kv_heads * d, kv_heads * d], 1)
+    return attention_of_rows(q, k, v, batch, heads, kv_heads, causal)
+
+
+def rope(x, base, offset, interleaved):
     """x [..., t, d]: pair i of position p turned by (p + offset) base^(-2i/d) (Su et al.,
-    arXiv:2104.09864). A pair is (x[2i], x[2i+1]), or (x[i], x[i + d/2]) with `halves`."""
+    arXiv:2104.09864). A pair is (x[2i], x[2i+1]) if interleaved, otherwise (x[i], x[i + d/2])."""
     t, d = x.shape[-2:]
     angle = (torch.arange(t)[:, None] + offset) * base ** (-torch.arange(0, d, 2) / d)
     cos, sin = angle.cos(), angle.sin()
-    a, b = (x[..., :d // 2], x[..., d // 2:]) if halves else (x[..., 0::2], x[..., 1::2])
+    a, b = (x[..., 0::2], x[..., 1::2]) if interleaved else (x[..., :d // 2], x[..., d // 2:])
     first, second = a * cos - b * sin, a * sin + b * cos
-    if halves:
-        return torch.cat([first, second], -1)
-    return torch.stack([first, second], -1).flatten(-2)
+    if interleaved:
+        return torch.stack([first, second], -1).flatten(-2)
+    return torch.cat([first, second], -1)
+
+
+def rope_of_rows(x, time, heads, head_dim, base, offset, interleaved):
+    """The first heads * head_dim columns of x [batch * time, columns]; the others stay."""
+    turned, rest = x[:, :heads * head_dim], x[:, heads * head_dim:]
+    turned = turned.reshape(-1, time, heads, head_dim).transpose(1, 2)
+    y = rope(turned, base, offset, interleaved).transpose(1, 2).reshape(x.shape[0], -1)
+    return torch.cat([y, rest], 1)
 
 
 def attentions():
     draw = Draw("attention")
-    for b, heads, kv, t, d in [(2, 2, 2, 5, 4), (1, 1, 1, 1, 3), (1, 3, 3, 7, 2)]:
-        case("attention", attention, q=draw.normal(b, heads, t, d), k=draw.normal(b, kv, t, d),
-             v=draw.normal(b, kv, t, d))
-    for b, heads, kv, t, d in [(2, 4, 2, 5, 4), (1, 6, 1, 4, 2)]:
-        case("grouped_attention", attention, q=draw.normal(b, heads, t, d),
-             k=draw.normal(b, kv, t, d), v=draw.normal(b, kv, t, d))
-    for shape, offset in [((2, 2, 5, 6), 0), ((1, 1, 3, 4), 11)]:
-        for op, halves in [("rope", False), ("rope_halves", True)]:
-            case(op, lambda x, base, offset, h=halves: rope(x, base, offset, h),
-                 {"base": 10000.0, "offset": offset}, x=draw.normal(*shape))
+    for b, heads, kv, t, keys, d, causal in [
+            (2, 2, 2, 5, 5, 4, 1), (1, 1, 1, 1, 1, 3, 1), (1, 3, 3, 7, 7, 2, 0),
+            (2, 4, 2, 5, 5, 4, 1), (1, 6, 1, 4, 4, 2, 0), (2, 2, 1, 2, 6, 3, 1)]:
+        settings = {"batch": b, "heads": heads, "kv_heads": kv, "causal": causal}
+        case("attention", attention_of_rows, settings, q=draw.normal(b * t, heads * d),
+             k=draw.normal(b * keys, kv * d), v=draw.normal(b * keys, kv * d))
+        if t == keys:
+            case("packed_attention", packed_attention, settings,
+                 qkv=draw.normal(b * t, (heads + 2 * kv) * d))
+    for b, heads, t, d, rest, offset, interleaved in [
+            (2, 2, 5, 6, 0, 0, 0), (1, 1, 3, 4, 2, 11, 0), (2, 2, 5, 6, 4, 0, 1),
+            (1, 3, 4, 2, 0, 3, 1)]:
+        case("rope", rope_of_rows,
+             {"time": t, "heads": heads, "head_dim": d, "base": 10000.0, "offset": offset,
+              "interleaved": interleaved}, x=draw.normal(b * t, heads * d + rest))
 
 
 # --- Optimizers ---
@@ -402,19 +431,26 @@ def schedules(file):
 
 
 def gpt_parameters(draw, vocab, context, layers, width):
-    p = {"token_embedding": draw.normal(vocab, width, scale=0.5),
-         "position_embedding": draw.normal(context, width, scale=0.5)}
+    p = {}
+
+    def norm(name):
+        p[name + ".weight"] = 1 + draw.normal(width, scale=0.1)
+        p[name + ".bias"] = draw.normal(width, scale=0.1)
+
+    def linear(name, n_in, n_out):
+        p[name + ".weight"] = draw.normal(n_in, n_out, scale=n_in**-0.5)
+        p[name + ".bias"] = draw.normal(n_out, scale=0.1)
+
+    p["token.weight"] = draw.normal(vocab, width, scale=0.5)
+    p["position.weight"] = draw.normal(context, width, scale=0.5)
     for i in range(layers):
-        for norm in ("norm1", "norm2"):
-            p[f"block.{i}.{norm}.gamma"] = 1 + draw.normal(width, scale=0.1)
-            p[f"block.{i}.{norm}.beta"] = draw.normal(width, scale=0.1)
-        for name, n_in, n_out in [("attention.qkv", width, 3 * width),
-                                  ("attention.out", width, width), ("mlp.up", width, 4 * width),
-                                  ("mlp.down", 4 * width, width)]:
-            p[f"block.{i}.{name}.weight"] = draw.normal(n_in, n_out, scale=n_in**-0.5)
-            p[f"block.{i}.{name}.bias"] = draw.normal(n_out, scale=0.1)
-    p["norm.gamma"] = 1 + draw.normal(width, scale=0.1)
-    p["norm.beta"] = draw.normal(width, scale=0.1)
+        norm(f"block.{i}.attn.norm")
+        linear(f"block.{i}.attn.qkv", width, 3 * width)
+        linear(f"block.{i}.attn.out", width, width)
+        norm(f"block.{i}.mlp.norm")
+        linear(f"block.{i}.mlp.up", width, 4 * width)
+        linear(f"block.{i}.mlp.down", 4 * width, width)
+    norm("norm")
     p["head.weight"] = draw.normal(width, vocab, scale=width**-0.5)
     return p
 
@@ -422,10 +458,10 @@ def gpt_parameters(draw, vocab, context, layers, width):
 def gpt_logits(p, tokens, layers, heads):
     """Pre-norm, learned positions, GELU in its tanh form (Radford et al. 2019)."""
     b, t = tokens.shape
-    width = p["token_embedding"].shape[1]
+    width = p["token.weight"].shape[1]
 
     def norm(x, name):
-        return F.layer_norm(x, (width,), p[name + ".gamma"], p[name + ".beta"], 1e-5)
+        return F.layer_norm(x, (width,), p[name + ".weight"], p[name + ".bias"], 1e-5)
 
     def linear(x, name):
         return x @ p[name + ".weight"] + p[name + ".bias"]
@@ -433,23 +469,24 @@ def gpt_logits(p, tokens, layers, heads):
     def split(x):
         return x.reshape(b, t, heads, width // heads).transpose(1, 2)
 
-    x = p["token_embedding"][tokens] + p["position_embedding"][:t]
+    x = p["token.weight"][tokens] + p["position.weight"][:t]
     for i in range(layers):
-        block = f"block.{i}."
-        q, k, v = linear(norm(x, block + "norm1"), block + "attention.qkv").split(width, -1)
+        attn, mlp = f"block.{i}.attn.", f"block.{i}.mlp."
+        q, k, v = linear(norm(x, attn + "norm"), attn + "qkv").split(width, -1)
         y = attention(split(q), split(k), split(v)).transpose(1, 2).reshape(b, t, width)
-        x = x + linear(y, block + "attention.out")
-        hidden = F.gelu(linear(norm(x, block + "norm2"), block + "mlp.up"), approximate="tanh")
-        x = x + linear(hidden, block + "mlp.down")
+        x = x + linear(y, attn + "out")
+        hidden = F.gelu(linear(norm(x, mlp + "norm"), mlp + "up"), approximate="tanh")
+        x = x + linear(hidden, mlp + "down")
     return (norm(x, "norm") @ p["head.weight"]).reshape(b * t, -1)
 
 
 def cnn_logits(p, x):
-    """Two times convolution 3x3 (padding 1), ReLU, maximum over 2x2; then a linear layer."""
-    for layer in ("conv.0", "conv.1"):
-        x = conv2d(x, p[layer + ".weight"], p[layer + ".bias"], (1, 1), (1, 1), (1, 1))
+    """Two times convolution 3x3 (padding 1), ReLU, maximum over 2x2; two linear layers."""
+    for conv in ("block.0.conv", "block.1.conv"):
+        x = conv2d(x, p[conv + ".weight"], p[conv + ".bias"], (1, 1), (1, 1), (1, 1))
         x = pool(F.max_pool2d, F.relu(x), (2, 2), (2, 2), (0, 0))
-    return x.flatten(1) @ p["head.weight"] + p["head.bias"]
+    hidden = F.relu(x.flatten(1) @ p["layer.0.weight"] + p["layer.0.bias"])
+    return hidden @ p["layer.1.weight"] + p["layer.1.bias"]
 
 
 def training(parameters, logits_of, labels, extra):
@@ -481,15 +518,17 @@ def gpt():
     tokens = draw.below(vocab, 3, 6)  # shorter than the context
     return training(gpt_parameters(draw, vocab, context, layers, width),
                     lambda p: gpt_logits(p, tokens, layers, heads), draw.below(vocab, 18),
-                    {"tokens": tokens, "config": [vocab, context, layers, heads, width]})
+                    {"tokens": tokens, "config/gpt": [vocab, context, layers, heads, width]})
 
 
 def cnn():
     draw = Draw("cnn")
     x = draw.normal(4, 8, 8, 2)
-    p = {"conv.0.weight": draw.normal(3, 3, 2, 4, scale=0.3), "conv.0.bias": draw.normal(4),
-         "conv.1.weight": draw.normal(3, 3, 4, 6, scale=0.2), "conv.1.bias": draw.normal(6),
-         "head.weight": draw.normal(2 * 2 * 6, 5, scale=0.3), "head.bias": draw.normal(5)}
+    p = {"block.0.conv.weight": draw.normal(3, 3, 2, 4, scale=0.3),
+         "block.0.conv.bias": draw.normal(4), "block.1.conv.bias": draw.normal(6),
+         "block.1.conv.weight": draw.normal(3, 3, 4, 6, scale=0.2),
+         "layer.0.weight": draw.normal(2 * 2 * 6, 8, scale=0.3), "layer.0.bias": draw.normal(8),
+         "layer.1.weight": draw.normal(8, 5, scale=0.4), "layer.1.bias": draw.normal(5)}
     return training(p, lambda p: cnn_logits(p, x), draw.below(5, 4), {"x": x})
 
 

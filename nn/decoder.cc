@@ -1,0 +1,64 @@
+#include "nn/decoder.h"
+
+#include <fmt/format.h>
+
+#include <numeric>
+#include <utility>
+
+#include "nn/kv_cache.h"
+#include "tensor/error.h"
+
+namespace palinode::nn {
+namespace {
+
+constexpr std::size_t kMaxLayers = 1024;
+constexpr std::size_t kMaxContextValues = std::size_t{1} << 26;
+
+}  // namespace
+
+void check_decoder(std::string_view model, const DecoderSize& size) {
+  const bool good = size.vocab > 0 && size.context > 0 && size.width > 0 && size.layers > 0;
+  if (!good || size.layers > kMaxLayers) {
+    throw ShapeError(fmt::format(
+        "{}: needs vocab, context and width above 0 and 1 to {} layers, got {}, {}, {} and {}",
+        model, kMaxLayers, size.vocab, size.context, size.width, size.layers));
+  }
+  if (size.width <= kMaxContextValues / size.context) return;
+  throw ShapeError(fmt::format("{}: a context of {} tokens of width {} is more than {} values",
+                               model, size.context, size.width, kMaxContextValues));
+}
+
+Place begin_pass(std::string_view model, Run& run, const Store& store, const Tensor& tokens,
+                 std::size_t context) {
+  if (tokens.dtype() != Dtype::kI32) {
+    throw DtypeError(
+        fmt::format("{}: tokens are i32 [batch, time], got {}", model, tokens.describe()));
+  }
+  if (tokens.shape().rank() != 2 || tokens.empty()) {
+    throw ShapeError(
+        fmt::format("{}: tokens are i32 [batch, time], got {}", model, tokens.describe()));
+  }
+  Place place{.batch = tokens.shape()[0], .time = tokens.shape()[1]};
+  if (KvCache* cache = run.cache()) {
+    cache->claim(store, run, place.batch);
+    place.offset = cache->length();
+  }
+  if (place.time > context || place.offset > context - place.time) {
+    throw ShapeError(fmt::format("{}: {} tokens after {} do not fit into a context of {}", model,
+                                 place.time, place.offset, context));
+  }
+  return place;
+}
+
+void end_pass(Run& run, const Place& place) {
+  if (KvCache* cache = run.cache()) cache->advance(place.time);
+}
+
+Tensor positions_of(const Place& place) {
+  TensorBuilder builder({place.time}, Dtype::kI32);
+  const std::span<std::int32_t> values = builder.values<std::int32_t>();
+  std::iota(values.begin(), values.end(), static_cast<std::int32_t>(place.offset));
+  return std::move(builder).build();
+}
+
+}  // namespace palinode::nn

@@ -4,18 +4,18 @@
 
 namespace palinode::nn {
 
-Var activate(Activation activation, Var x, Precision) {
+Var activate(Activation activation, Var x, Precision precision) {
   switch (activation) {
     case Activation::kTanh:
-      return tanh(x);
+      return tanh(x, precision);
     case Activation::kRelu:
       return relu(x);
     case Activation::kGelu:
-      return gelu_tanh(x);
+      return gelu_tanh(x, precision);
     case Activation::kSigmoid:
-      return sigmoid(x);
+      return sigmoid(x, precision);
     case Activation::kSilu:
-      return mul(x, sigmoid(x));
+      return silu(x, precision);
   }
   PALINODE_ASSERT(false);
 }

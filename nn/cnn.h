@@ -27,7 +27,7 @@ struct ConvBlock {
 
 struct CnnConfig {
   std::size_t height = 28, width = 28, channels = 1;  // of an image
-  std::vector<ConvBlock> blocks = {{32, 3, 1}, {32, 3, 2}, {64, 3, 1}, {64, 3, 2}};
+  std::vector<ConvBlock> blocks = {{16, 3, 1}, {16, 3, 2}, {32, 3, 1}, {32, 3, 2}};
   std::vector<std::size_t> hidden = {128};  // linear layers with relu
   std::size_t classes = 10;
   Pooling pooling = Pooling::kMax;

@@ -172,7 +172,8 @@ class Reader {
       Reader(fmt::format("{}.{}", where_, name)).read(*found, field);
     });
     if (known == json.size()) return;
-    for (const auto& [name, value] : json.items()) {
+    for (const auto& item : json.items()) {
+      const std::string& name = item.key();  // clang 14 captures no structured binding
       bool is_field = false;
       visit_fields(to, [&](const char* field, const auto&) { is_field |= name == field; });
       if (!is_field) throw FormatError(fmt::format("{}: no field named {}", where_, name));

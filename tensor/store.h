@@ -23,7 +23,7 @@ std::string_view role_name(Role role);  // "identity", "behavior", "optimizer", 
 struct Entry {
   std::string name;
   Tensor value;
-  std::uint64_t written = 0;              // number of the write that put this value here, at every level
+  std::uint64_t written = 0;              // number of the write that put it here, at every level
   std::optional<Xxh3Digest> digest = {};  // of the value, if the ledger's level asks for it
 };
 

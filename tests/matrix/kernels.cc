@@ -116,9 +116,9 @@ void functions(Results& results, const Rng& rng) {
   const Tensor tame = rng.stream("tame").normal({kSome}, dtype_of<T>());
   const Tensor wild = any_bits<T>(rng.stream("wild"), kSome);
   for (const Named& x : {Named{"tame", tame}, Named{"wild", wild}}) {
-    const auto add = [&](const char* name, Var (*op)(Var)) {
+    const auto add = [&](const char* name, Var (*op)(Var, Precision)) {
       results.add_op(fmt::format("{} {}", x.name, name), {x.value},
-                     [op](Operands in) { return op(in[0]); });
+                     [op](Operands in) { return op(in[0], Precision::kRounded); });
     };
     add("exp", exp);
     add("log", log);

@@ -61,6 +61,7 @@ class Gradients {
 
  private:
   friend class Tape;
+  friend class GradientSum;
   PoolVector<Item> items_;
   PoolVector<Item> variables_;
 };

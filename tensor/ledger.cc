@@ -17,13 +17,13 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 
+}  // namespace
+
 std::string_view level_name(Ledger::Level level) {
   return level == Ledger::Level::kDigest    ? "digest"
          : level == Ledger::Level::kSummary ? "summary"
                                             : "off";
 }
-
-}  // namespace
 
 std::string_view reason_name(Reason reason) {
   switch (reason) {
@@ -61,24 +61,24 @@ void Ledger::check_name(std::string_view what, std::string_view name) {
       "{}: a name has 1 to 255 of the characters A-Z a-z 0-9 . _ / -, got \"{}\"", what, name));
 }
 
-Ledger::Ledger(Level level) : level_(level) { start(level_name(level)); }
+Ledger::Ledger(Level level) : level_(level) { start(); }
 
 Ledger::Ledger(Level level, const std::string& path)
     : level_(level), path_(path), file_(path, std::ios::binary | std::ios::trunc) {
   if (!file_) throw EnvironmentError(fmt::format("ledger: cannot write {}", path));
-  start(level_name(level));
+  start();
 }
 
 Ledger::~Ledger() = default;
 
-void Ledger::start(std::string_view level) {
-  const std::string body = fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level);
+void Ledger::start() {
+  const std::string body =
+      fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level_name(level_));
   append(body);
   sequence_ = 1;
 }
 
-const Store& Ledger::open(std::string name, Role role) {
-  check_name("open", name);
+Store& Ledger::add(std::string name, Role role) {
   for (const auto& store : stores_) {
     if (store->name() == name) {
       throw NameError(fmt::format("open: there is a store named {} already", name));
@@ -86,6 +86,26 @@ const Store& Ledger::open(std::string name, Role role) {
   }
   stores_.push_back(std::unique_ptr<Store>(new Store(std::move(name), role)));
   return *stores_.back();
+}
+
+const Store& Ledger::open(std::string name, Role role) {
+  check_name("open", name);
+  for (const auto& store : stores_) {
+    if (store->name() != name || store->open_) continue;
+    if (store->role() != role) {
+      throw NameError(fmt::format("open: {} was kept with the role {}, not {}", name,
+                                  role_name(store->role()), role_name(role)));
+    }
+    store->open_ = true;
+    return *store;
+  }
+  return add(std::move(name), role);
+}
+
+std::vector<const Store*> Ledger::stores() const {
+  std::vector<const Store*> all;
+  for (const auto& store : stores_) all.push_back(store.get());
+  return all;
 }
 
 Store& Ledger::mine(const Store* store) {
@@ -127,19 +147,15 @@ void Ledger::append(std::string_view body) {
   append(one);
 }
 
-Sha256Digest Ledger::freeze(const Store& store) {
-  Store& target = mine(&store);
-  const Sha256Digest print = fingerprint(store);
-  if (store.frozen()) return print;
-
+std::vector<Tensor> Ledger::read_only(const Store& store) {
   std::size_t size = 0;
-  for (const Entry& entry : store.entries()) {
+  for (const Entry& entry : store.entries_) {
     size += (entry.value.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
   const auto arena = std::make_shared<Arena>(size);
   std::vector<Tensor> moved;
   std::size_t offset = 0;
-  for (const Entry& entry : store.entries()) {
+  for (const Entry& entry : store.entries_) {
     std::byte* place = arena->data() + offset;
     if (!entry.value.empty()) std::memcpy(place, entry.value.data_.get(), entry.value.bytes());
     moved.push_back(Tensor(std::shared_ptr<const std::byte>(arena, place), entry.value.shape(),
@@ -147,16 +163,27 @@ Sha256Digest Ledger::freeze(const Store& store) {
     offset += (entry.value.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
   arena->protect();
-  PALINODE_ASSERT(moved.size() == target.entries_.size());
+  return moved;
+}
 
+void Ledger::protect(Store& store, std::span<const Tensor> values, std::uint64_t since) {
+  PALINODE_ASSERT(values.size() == store.entries_.size());
+  for (std::size_t i = 0; i < values.size(); ++i) store.entries_[i].value = values[i];
+  store.frozen_ = true;
+  store.frozen_since_ = since;
+}
+
+Sha256Digest Ledger::freeze(const Store& store) {
+  Store& target = mine(&store);
+  const Sha256Digest print = fingerprint(store);
+  if (store.frozen()) return print;
+  const std::vector<Tensor> values = read_only(store);
   const std::uint64_t seq = sequence_;
   const std::string body =
       fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
   append(body);
   ++sequence_;
-  for (std::size_t i = 0; i < moved.size(); ++i) target.entries_[i].value = moved[i];
-  target.frozen_ = true;
-  target.frozen_since_ = seq;
+  protect(target, values, seq);
   return print;
 }
 

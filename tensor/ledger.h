@@ -26,8 +26,9 @@
 
 namespace palinode {
 
-struct Records;  // ledger_records.h
-struct Written;  // write_pass.h
+struct Checkpoint;  // checkpoint.h
+struct Records;     // ledger_records.h
+struct Written;     // write_pass.h
 
 class Ledger {
  public:
@@ -41,11 +42,24 @@ class Ledger {
   // Streams records to a file, one JSON object a line. Throws EnvironmentError naming the file if
   // it can't.
   Ledger(Level level, const std::string& path);
+  // Continues the run the checkpoint was taken of, with its stores, their numbers and its chain.
+  // The second goes on in the ledger's file as well: what was recorded after the checkpoint is cut
+  // off, a torn last line too, and the finished file is that of a run that never stopped. The
+  // values do not come through commit; they are checked against its records. Throws, with the file
+  // as it was,
+  //   FormatError       naming file and line: a broken chain, fewer records than the checkpoint was
+  //                     taken with, another chain or level, or another last write to a parameter
+  //   NameError         a checkpoint that names something badly or twice
+  //   EnvironmentError  the file cannot be written
+  explicit Ledger(const Checkpoint& checkpoint);
+  Ledger(const Checkpoint& checkpoint, const std::string& path);
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // A new, empty store. Throws NameError if the name is taken or not made of [A-Za-z0-9._/-].
+  // A new, empty store; in a ledger made from a checkpoint, the store of that name as it was, for
+  // the first who asks. Throws NameError if the name is taken, was kept with another role, or is
+  // not made of [A-Za-z0-9._/-].
   const Store& open(std::string name, Role role);
 
   // Applies all of the proposal, or throws and applies none. The values are made in memory of the
@@ -62,6 +76,12 @@ class Ledger {
   // and std::bad_alloc.
   void commit(const Proposal& proposal);
 
+  // Every store, in the order of their creation.
+  std::vector<const Store*> stores() const;
+
+  // Puts the file on the disk, as far as it is written. Throws EnvironmentError if it can't.
+  void sync() const;
+
   // Moves the store's values to read-only pages, refuses commits to it from now on, and returns its
   // fingerprint. Freezing twice returns the same fingerprint.
   Sha256Digest freeze(const Store& store);
@@ -73,7 +93,11 @@ class Ledger {
   const Sha256Digest& head() const { return head_; }
 
  private:
-  void start(std::string_view level);
+  void start();
+  void restore(const Checkpoint& checkpoint);
+  Store& add(std::string name, Role role);
+  static std::vector<Tensor> read_only(const Store& store);  // its values in pages that are
+  static void protect(Store& store, std::span<const Tensor> values, std::uint64_t since);
   Store& mine(const Store* store);
   struct Target;
   struct Staged;
@@ -97,6 +121,8 @@ class Ledger {
   std::ofstream file_;
   std::deque<std::unique_ptr<Store>> stores_;
 };
+
+std::string_view level_name(Ledger::Level level);  // "off", "summary", "digest"
 
 // A proposal that copies every entry of `from` into the empty or equal-named store `to`. Reason:
 // load.

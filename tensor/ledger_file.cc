@@ -26,6 +26,10 @@ std::optional<Parts> split(std::string_view line) {
   return Parts{line.substr(0, cut), line.substr(cut + kChain.size(), 64)};
 }
 
+[[noreturn]] void throw_foreign(const std::string& path) {
+  throw FormatError(fmt::format("ledger: {} does not begin like a palinode ledger", path));
+}
+
 std::vector<std::string> lines_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw FormatError(fmt::format("ledger: cannot read {}", path));
@@ -36,33 +40,52 @@ std::vector<std::string> lines_of(const std::string& path) {
     if (file.eof()) line += " (unfinished)";
     lines.push_back(std::move(line));
   }
-  if (lines.empty() || !lines.front().starts_with(kFirst)) {
-    throw FormatError(fmt::format("ledger: {} does not begin like a palinode ledger", path));
-  }
+  if (lines.empty() || !lines.front().starts_with(kFirst)) throw_foreign(path);
   return lines;
 }
 
 }  // namespace
 
-LedgerVerdict verify_ledger(const std::string& path) {
-  LedgerVerdict verdict;
-  Sha256 sha;
-  for (const std::string& line : lines_of(path)) {
-    const auto fault = [&](std::string_view what) {
-      verdict.fault = fmt::format("line {}: {}", verdict.records + 1, what);
-      return verdict;
-    };
-    const std::optional<Parts> parts = split(line);
-    if (!parts) return fault("not a record");
-    if (!parts->body.starts_with(fmt::format(R"({{"seq":{},)", verdict.records))) {
-      return fault(fmt::format("expected record {}", verdict.records));
-    }
-    const Sha256Digest head = sha.add(verdict.head).add(parts->body).finish();
-    if (hex(head) != parts->chain) return fault("the chain does not match the record");
-    verdict.head = head;
-    ++verdict.records;
+LedgerReader::LedgerReader(const std::string& path) : file_(path, std::ios::binary) {
+  if (!file_) throw FormatError(fmt::format("ledger: cannot read {}", path));
+  std::string start(kFirst.size(), '\0');
+  file_.read(start.data(), static_cast<std::streamsize>(start.size()));
+  if (!file_ || start != kFirst) throw_foreign(path);
+  file_.seekg(0);
+}
+
+bool LedgerReader::next() {
+  if (!fault_.empty() || !std::getline(file_, line_)) return false;
+  // getline hides whether the last line ended; an unfinished record must not pass for a finished
+  // one.
+  const std::optional<Parts> parts = file_.eof() ? std::nullopt : split(line_);
+  if (!parts) {
+    fault_ = "not a record";
+  } else if (!parts->body.starts_with(fmt::format(R"({{"seq":{},)", records_))) {
+    fault_ = fmt::format("expected record {}", records_);
+  } else if (const Sha256Digest head = sha_.add(head_).add(parts->body).finish();
+             hex(head) != parts->chain) {
+    fault_ = "the chain does not match the record";
+  } else {
+    head_ = head;
+    body_ = parts->body;
+    bytes_ += line_.size() + 1;
+    ++records_;
   }
-  verdict.intact = true;
+  return fault_.empty();
+}
+
+LedgerVerdict verify_ledger(const std::string& path) {
+  LedgerReader reader(path);
+  while (reader.next()) {
+  }
+  LedgerVerdict verdict{.intact = reader.fault().empty(),
+                        .records = reader.records(),
+                        .head = reader.head(),
+                        .fault = {}};
+  if (!verdict.intact) {
+    verdict.fault = fmt::format("line {}: {}", reader.records() + 1, reader.fault());
+  }
   return verdict;
 }
 

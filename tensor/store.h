@@ -51,6 +51,7 @@ class Store {
 
   std::string name_;
   Role role_;
+  bool open_ = true;  // not so for a store of a checkpoint until it is opened
   bool frozen_ = false;
   std::uint64_t frozen_since_ = 0;
   std::vector<Entry> entries_;

@@ -1,0 +1,32 @@
+// GradientSum: the gradients of several micro-batches as those of one large batch.
+//
+//   GradientSum sum;
+//   for (const Batch& each : micro_batches) sum.add(backward(loss_of(each)));
+//   ledger.commit(adam.propose(sum.mean()));
+#pragma once
+
+#include <cstddef>
+
+#include "autograd/tape.h"
+
+namespace palinode {
+
+// Adds in the order of the calls, each parameter's gradients from left to right
+// (docs/arithmetic.md, section 5). A parameter that a loss does not depend on takes nothing from
+// it.
+class GradientSum {
+ public:
+  // Throws StaleReadError, and adds nothing, if a parameter was written since the gradients before
+  // were taken: they would be of different values.
+  void add(const Gradients& gradients);
+
+  std::size_t count() const { return count_; }  // micro-batches so far
+  // The sum times 1 / count(); throws Error if there is none.
+  Gradients mean() const;
+
+ private:
+  Gradients sum_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace palinode

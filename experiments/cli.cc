@@ -185,7 +185,9 @@ int dispatch(int argc, const char* const* argv) {
                             "And the compiler, SIMD targets, matrix product, processor");
   add_machine_options(*version_command, common);
 
-  const std::vector<Command> commands = {train::add_train_command(app)};
+  const std::vector<Command> commands = {train::add_train_command(app),
+                                         train::add_eval_command(app),
+                                         train::add_generate_command(app)};
 
   try {
     app.parse(argc, argv);

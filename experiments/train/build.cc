@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "nn/mlp.h"
 #include "optim/adam.h"
 #include "optim/rmsprop.h"
 #include "optim/sgd.h"
@@ -13,17 +12,74 @@
 namespace palinode::experiments::train {
 namespace {
 
-nn::Activation activation(const std::string& name) {
-  return name == "tanh"   ? nn::Activation::kTanh
-         : name == "gelu" ? nn::Activation::kGelu
-                          : nn::Activation::kRelu;
+Precision precision(const ModelConfig& model) {
+  return model.precision == "fast" ? Precision::kFast : Precision::kRounded;
 }
 
-nn::MlpConfig mlp(const ModelConfig& model, const Signature& signature) {
-  std::vector<std::size_t> sizes = {signature.example.elements()};
+nn::Activation activation(const std::string& name) {
+  for (const auto each : {nn::Activation::kTanh, nn::Activation::kGelu, nn::Activation::kSigmoid,
+                          nn::Activation::kSilu}) {
+    if (nn::name_of(each) == name) return each;
+  }
+  return nn::Activation::kRelu;
+}
+
+nn::MlpConfig mlp(const ModelConfig& model, const Shape& example, std::size_t classes) {
+  std::vector<std::size_t> sizes = {example.elements()};
   sizes.insert(sizes.end(), model.hidden.begin(), model.hidden.end());
-  sizes.push_back(signature.classes);
-  return {.sizes = std::move(sizes), .activation = activation(model.activation)};
+  sizes.push_back(classes);
+  return {.sizes = std::move(sizes),
+          .activation = activation(model.activation),
+          .precision = precision(model)};
+}
+
+nn::CnnConfig cnn(const ModelConfig& model, const Shape& example, std::size_t classes) {
+  if (model.channels.size() != model.pool.size()) {
+    throw ConfigError(
+        fmt::format("model.pool: expected {} numbers, one for each of model.channels, "
+                    "got {}",
+                    model.channels.size(), model.pool.size()));
+  }
+  nn::CnnConfig config{.height = example[0],
+                       .width = example[1],
+                       .channels = example[2],
+                       .blocks = {},
+                       .hidden = {model.hidden.begin(), model.hidden.end()},
+                       .classes = classes,
+                       .batch_norm = model.batch_norm,
+                       .dropout = model.dropout};
+  for (std::size_t i = 0; i < model.channels.size(); ++i) {
+    config.blocks.push_back(
+        {.channels = model.channels[i], .kernel = model.kernel, .pool = model.pool[i]});
+  }
+  return config;
+}
+
+nn::GptConfig gpt(const Config& config, std::size_t vocab) {
+  const ModelConfig& model = config.model;
+  return {.vocab = vocab,
+          .context = config.train.context,
+          .layers = model.layers,
+          .heads = model.heads,
+          .width = model.width,
+          .tied = model.tied,
+          .dropout = model.dropout,
+          .checkpointing = model.checkpointing,
+          .precision = precision(model)};
+}
+
+nn::LlamaConfig llama(const Config& config, std::size_t vocab) {
+  const ModelConfig& model = config.model;
+  return {.vocab = vocab,
+          .context = config.train.context,
+          .layers = model.layers,
+          .heads = model.heads,
+          .kv_heads = model.kv_heads,
+          .width = model.width,
+          .hidden = model.ffn,
+          .tied = model.tied,
+          .checkpointing = model.checkpointing,
+          .precision = precision(model)};
 }
 
 optim::Schedule schedule(const OptimizerConfig& config, std::uint64_t steps) {
@@ -40,12 +96,11 @@ optim::Schedule schedule(const OptimizerConfig& config, std::uint64_t steps) {
 
 }  // namespace
 
-std::unique_ptr<nn::Network> make_network(const Config& config, const Signature& signature,
-                                          const Store& theta, const Store& buffers) {
-  static_cast<void>(buffers);
-  const ModelConfig& model = config.model;
-  if (model.kind == "mlp") return std::make_unique<nn::Mlp>(theta, mlp(model, signature));
-  throw ConfigError(fmt::format("model.kind: {} is not built yet", model.kind));
+nn::ModelConfig model_config(const Config& config, const Shape& example, std::size_t classes) {
+  if (config.model.kind == "cnn") return cnn(config.model, example, classes);
+  if (config.model.kind == "gpt") return gpt(config, classes);
+  if (config.model.kind == "llama") return llama(config, classes);
+  return mlp(config.model, example, classes);
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& config, std::uint64_t steps,

@@ -5,23 +5,16 @@
 #include <memory>
 
 #include "experiments/train/config.h"
-#include "nn/network.h"
+#include "nn/model_config.h"
 #include "optim/optimizer.h"
 #include "tensor/ledger.h"
 #include "tensor/shape.h"
 
 namespace palinode::experiments::train {
 
-// What goes in and what comes out.
-struct Signature {
-  Shape example;            // of one image: [features] for an mlp, [h, w, c] for a cnn
-  std::size_t classes = 0;  // or the size of the vocabulary
-};
-
-// The network's parameters belong in `theta`, its statistics in `buffers`. Throws ConfigError if
-// the settings do not fit the signature.
-std::unique_ptr<nn::Network> make_network(const Config& config, const Signature& signature,
-                                          const Store& theta, const Store& buffers);
+// `example` is the shape of one image, [h, w, c]; `classes` how many classes there are, or tokens.
+// Throws ConfigError if they do not fit the settings.
+nn::ModelConfig model_config(const Config& config, const Shape& example, std::size_t classes);
 
 // Throws ConfigError if the schedule does not fit into `steps`.
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& config, std::uint64_t steps,

@@ -34,11 +34,16 @@ struct DataConfig {
 struct ModelConfig {
   std::string kind = "mlp";
   std::vector<std::uint64_t> hidden = {128};
-  std::vector<std::uint64_t> channels = {16, 32};
   std::string activation = "relu";
+  std::vector<std::uint64_t> channels = {16, 32};
+  std::uint64_t kernel = 3;
+  std::vector<std::uint64_t> pool = {2, 2};
   bool batch_norm = false;
+  std::uint64_t layers = 4, heads = 4, kv_heads = 2, width = 128, ffn = 344;
+  bool tied = false;
   double dropout = 0;
-  std::uint64_t layers = 4, heads = 4, kv_heads = 4, width = 128, ffn = 344;
+  bool checkpointing = false;
+  std::string precision = "fast";
 };
 
 struct OptimizerConfig {

@@ -79,8 +79,20 @@ void add_model(std::vector<Field>& table, ModelConfig& model) {
   add({.key = "model.activation",
        .value = std::ref(model.activation),
        .meaning = "between layers",
-       .choices = {"relu", "tanh", "gelu"}},
+       .choices = {"relu", "tanh", "gelu", "sigmoid", "silu"}},
       {"mlp"});
+  add({.key = "model.kernel",
+       .value = std::ref(model.kernel),
+       .meaning = "rows and columns of the convolutions, odd",
+       .low = 1,
+       .high = 31},
+      {"cnn"});
+  add({.key = "model.pool",
+       .value = std::ref(model.pool),
+       .meaning = "size of the windows whose maximum follows each convolution (1: none)",
+       .low = 1,
+       .high = 64},
+      {"cnn"});
   add({.key = "model.batch_norm",
        .value = std::ref(model.batch_norm),
        .meaning = "batch normalization after every convolution"},
@@ -115,6 +127,19 @@ void add_model(std::vector<Field>& table, ModelConfig& model) {
        .low = 1,
        .high = 65536},
       {"llama"});
+  add({.key = "model.tied",
+       .value = std::ref(model.tied),
+       .meaning = "the head reads the token table"},
+      attention);
+  add({.key = "model.checkpointing",
+       .value = std::ref(model.checkpointing),
+       .meaning = "compute blocks again in the backward pass: the same bits in less memory"},
+      attention);
+  add({.key = "model.precision",
+       .value = std::ref(model.precision),
+       .meaning = "of the model's transcendental functions",
+       .choices = {"fast", "rounded"}},
+      {"mlp", "gpt", "llama"});
   add({.key = "model.dropout",
        .value = std::ref(model.dropout),
        .meaning = "probability that an element is dropped",

@@ -16,13 +16,11 @@ class ImageBatches : public BatchSource {
   ImageBatches(Labelled from, const Rng& rng, const Config& config)
       : batches_(std::move(from), rng.stream("batches"), config.train.batch),
         shifts_(rng.stream("shifts")),
-        most_(config.data.shift),
-        flat_(config.model.kind == "mlp") {}
+        most_(config.data.shift) {}
 
   Labelled at(std::uint64_t number) override {
     Labelled batch = batches_.at(number);
     if (most_ > 0) batch.x = shifted(batch.x, shifts_, number, most_);
-    if (flat_) batch.x = batch.x.reshape({batch.size(), batch.x.elements() / batch.size()});
     return batch;
   }
 
@@ -32,13 +30,7 @@ class ImageBatches : public BatchSource {
   Batches batches_;
   Rng shifts_;
   std::uint64_t most_;
-  bool flat_;
 };
-
-Labelled flattened(const Labelled& from, bool flat) {
-  if (!flat || from.size() == 0) return from;
-  return {from.x.reshape({from.size(), from.x.elements() / from.size()}), from.y};
-}
 
 void check_sizes(const Config& config, std::string_view name, std::size_t images) {
   if (config.data.validation >= images) {
@@ -90,21 +82,20 @@ Task image_task(const Config& config, const DataSet& set) {
   Images images = load_images(set, config.data.dir);
   check_sizes(config, set.name, images.train.size());
   const Rng rng(config.seed);
-  const bool flat = config.model.kind == "mlp";
   Task task;
   task.classes = images.classes;
-  task.test = {"test", flattened(images.test, flat)};
+  task.test = {"test", images.test};
   task.validation = task.test;
   if (config.data.validation > 0) {
     const std::vector<std::uint32_t> order =
         rng.stream("validation").permutation(images.train.size());
     const std::span<const std::uint32_t> all(order);
     const std::size_t left = order.size() - config.data.validation;
-    task.validation = {"validation", flattened(select(images.train, all.subspan(left)), flat)};
+    task.validation = {"validation", select(images.train, all.subspan(left))};
     images.train = select(images.train, all.first(left));
   }
   const Shape& shape = images.train.x.shape();
-  task.example = flat ? Shape{shape[1] * shape[2] * shape[3]} : Shape{shape[1], shape[2], shape[3]};
+  task.example = {shape[1], shape[2], shape[3]};
   task.batches = std::make_unique<ImageBatches>(std::move(images.train), rng, config);
   return task;
 }

@@ -7,8 +7,7 @@
 namespace palinode::experiments::train {
 
 // `data.validation` images are held out of the training set, the last ones of its permutation by
-// stream "validation"; without any the validation set is the test set. A multilayer perceptron sees
-// each image as one row of features.
+// stream "validation"; without any the validation set is the test set.
 Task image_task(const Config& config, const DataSet& set);
 
 // Images x f32 [n, h, w, c], each moved by (dy, dx) pixels, where the places that come free are 0:

@@ -86,7 +86,7 @@ class Session {
                      .records = ledger_->sequence(),
                      .head = ledger_->head()};
     if (result.stopped) return result;
-    const LoadedModel model = load_model(folder_.model());
+    const TrainedModel model = load_trained(folder_.model());
     result.model = fingerprint(model.network->store());
     if (!task_.test.empty()) result.test = evaluate(*model.network, task_.test);
     return result;
@@ -109,7 +109,9 @@ class Session {
                     config_.optimizer.kind, trainer_.steps(), task_.validation.set.y.elements()));
   }
 
-  void write_model() const { save_model(folder_.model(), trainer_.network(), config_, task_); }
+  void write_model() const {
+    save_model(folder_.model(), trainer_.network(), config_, task_.tokenizer);
+  }
 
   void keep_best() const {
     const Position& position = trainer_.position();

@@ -1,48 +1,50 @@
 #include "experiments/train/model_io.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <charconv>
+#include <map>
 #include <utility>
 
-#include "experiments/train/build.h"
+#include "nn/model_file.h"
 #include "tensor/error.h"
-#include "tensor/safetensors.h"
 
 namespace palinode::experiments::train {
 namespace {
 
-std::string text_of(const Task& task) {
-  std::string text;
-  for (const std::size_t extent : task.example.extents()) text += fmt::format("{} ", extent);
-  return text + std::to_string(task.classes);
-}
+constexpr const char* kConfig = "train.config";
+constexpr const char* kTokenizer = "train.tokenizer";
 
 }  // namespace
 
 void save_model(const std::string& path, const nn::Network& network, const Config& config,
-                const Task& task) {
-  SafetensorsFile file;
-  file.metadata["train.config"] = to_toml(config);
-  file.metadata["train.signature"] = text_of(task);
-  if (task.tokenizer) file.metadata["train.tokenizer"] = task.tokenizer->to_json();
-  for (const Entry& e : network.store().entries()) file.tensors.push_back({e.name, e.value});
-  write_safetensors(path, file);
+                const std::optional<Tokenizer>& tokenizer) {
+  std::map<std::string, std::string> more = {{kConfig, to_toml(config)}};
+  if (tokenizer) more[kTokenizer] = tokenizer->to_json();
+  nn::save_model(path, network, more);
 }
 
-LoadedModel load_model(const std::string& path) {
-  SafetensorsFile file = read_safetensors(path);
-  LoadedModel model;
-  model.config = parse_config(file.metadata.at("train.config"), path);
+TrainedModel load_trained(const std::string& path) {
+  TrainedModel model;
   model.ledger = std::make_unique<Ledger>(Ledger::Level::kOff);
-  const Store& theta = model.ledger->open("theta", Role::kIdentity);
-  const Store& buffers = model.ledger->open("buffers", Role::kBuffer);
-  Signature signature{Shape{64}, 10};
-  model.network = make_network(model.config, signature, theta, buffers);
-  Proposal load{.reason = Reason::kLoad, .proposer = "load"};
-  for (const Named& n : file.tensors) load.writes.push_back({&theta, n.name, n.value, true});
-  model.ledger->commit(load);
+  nn::LoadedModel loaded = nn::load_model(*model.ledger, path);
+  model.network = std::move(loaded.network);
+  const auto config = loaded.metadata.find(kConfig);
+  if (config == loaded.metadata.end()) {
+    throw FormatError(fmt::format("{}: was not written by palinode train (no {} in its metadata)",
+                                  path, kConfig));
+  }
+  try {
+    model.config = parse_config(config->second, fmt::format("{}: {}", path, kConfig));
+  } catch (const ConfigError& error) {
+    throw FormatError(error.what());
+  }
+  const auto tokenizer = loaded.metadata.find(kTokenizer);
+  if (tokenizer != loaded.metadata.end()) {
+    model.tokenizer = parse_tokenizer(tokenizer->second, fmt::format("{}: {}", path, kTokenizer));
+  } else if (model.config.language_model()) {
+    throw FormatError(fmt::format("{}: a {} without {} in its metadata", path,
+                                  model.config.model.kind, kTokenizer));
+  }
   return model;
 }
 

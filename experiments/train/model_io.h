@@ -7,7 +7,6 @@
 
 #include "experiments/tokenizer/tokenizer.h"
 #include "experiments/train/config.h"
-#include "experiments/train/task.h"
 #include "nn/network.h"
 #include "tensor/ledger.h"
 
@@ -15,13 +14,12 @@ namespace palinode::experiments::train {
 
 // Beside what nn/model_file.h writes, the metadata have
 //   train.config     the effective settings, as TOML
-//   train.signature  "EXTENTS CLASSES": what goes in and how many classes or tokens come out
 //   train.tokenizer  of a language model, as JSON (tokenizer.h)
 // Throws EnvironmentError if it cannot be written.
 void save_model(const std::string& path, const nn::Network& network, const Config& config,
-                const Task& task);
+                const std::optional<Tokenizer>& tokenizer);
 
-struct LoadedModel {
+struct TrainedModel {
   Config config;
   std::optional<Tokenizer> tokenizer;
   std::unique_ptr<Ledger> ledger;  // of the stores the network reads
@@ -29,6 +27,6 @@ struct LoadedModel {
 };
 
 // Throws FormatError naming the file and what is wrong with it.
-LoadedModel load_model(const std::string& path);
+TrainedModel load_trained(const std::string& path);
 
 }  // namespace palinode::experiments::train

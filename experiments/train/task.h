@@ -35,9 +35,9 @@ struct HeldOut {
 struct Task {
   Unit unit = Unit::kSamples;
   std::unique_ptr<BatchSource> batches;
-  HeldOut validation;  // looked at while training
-  HeldOut test;        // looked at once, at the end; empty for texts
-  Shape example;       // of one image as the model sees it: [h, w, c], or [features] for an mlp
+  HeldOut validation;       // looked at while training
+  HeldOut test;             // looked at once, at the end; empty for texts
+  Shape example;            // of one image: [h, w, c]
   std::size_t classes = 0;  // or the size of the vocabulary
   std::optional<Tokenizer> tokenizer;
 };

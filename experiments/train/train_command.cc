@@ -10,7 +10,9 @@
 #include "experiments/train/command.h"
 #include "experiments/train/config.h"
 #include "experiments/train/configs.h"
+#include "experiments/train/generate.h"
 #include "experiments/train/loop.h"
+#include "experiments/train/model_io.h"
 #include "experiments/train/report.h"
 #include "experiments/train/run_folder.h"
 #include "experiments/usage_error.h"
@@ -65,6 +67,27 @@ Config resumed_config(const Options& options, const RunFolder& folder, const Ask
   return kept;
 }
 
+// A text that the model in the folder writes, if it is one that writes.
+void add_sample(Report& report, const RunFolder& folder, const Config& config) {
+  if (!config.language_model() || config.sample.tokens == 0) return;
+  const SampleConfig& sample = config.sample;
+  std::string text = sample.prompt;
+  try {
+    generate_text(load_trained(folder.model()),
+                  {.prompt = sample.prompt,
+                   .tokens = sample.tokens,
+                   .temperature = sample.temperature,
+                   .top_k = sample.top_k,
+                   .seed = config.seed},
+                  [&](std::string_view piece) { text += piece; });
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "palinode: no sample: {}\n", error.what());
+    return;
+  }
+  report.text += fmt::format("sample      {}\n", text);
+  report.json["sample"] = text;
+}
+
 int finish(const Options& options, const RunFolder& folder, const Config& config,
            const RunResult& result) {
   if (result.stopped) {
@@ -74,9 +97,12 @@ int finish(const Options& options, const RunFolder& folder, const Config& config
         result.step, result.steps, folder.path());
     return result.signal == 0 ? kDone : kSignalled + result.signal;
   }
-  const Report report = make_report(folder, config, result);
-  write_file_atomically(folder.result(), report.json.dump(1) + "\n");
-  print(options.json ? report.json.dump(1) + "\n" : report.text);
+  Report report = make_report(folder, config, result);
+  add_sample(report, folder, config);
+  const std::string json =
+      report.json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  write_file_atomically(folder.result(), json);
+  print(options.json ? json : report.text);
   return kDone;
 }
 

@@ -2,14 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
+#include "autograd/gradient_sum.h"
 #include "autograd/ops.h"
 #include "optim/clip.h"
 #include "tensor/error.h"
 
 namespace palinode::experiments::train {
+namespace {
+
+std::unique_ptr<nn::Network> make_network(const Config& config, const Task& task,
+                                          const Store& theta, const Store& buffers) {
+  try {
+    return nn::make_network(model_config(config, task.example, task.classes), theta, &buffers);
+  } catch (const ShapeError& error) {
+    throw ConfigError(fmt::format("model: {}", error.what()));
+  }
+}
+
+}  // namespace
 
 std::uint64_t total_steps(const Config& config, const Task& task) {
   if (config.train.steps > 0) return config.train.steps;
@@ -22,32 +36,55 @@ Trainer::Trainer(const Config& config, Task& task, Ledger& ledger)
       task_(&task),
       ledger_(&ledger),
       theta_(&ledger.open("theta", Role::kIdentity)),
-      buffers_(&ledger.open("buffers", Role::kBuffer)),
+      buffers_(&ledger.open("theta.buffers", Role::kBuffer)),
       state_(&ledger.open("optimizer", Role::kOptimizer)),
       steps_(total_steps(config, task)),
-      network_(make_network(config, {task.example, task.classes}, *theta_, *buffers_)),
+      network_(make_network(config, task, *theta_, *buffers_)),
       optimizer_(make_optimizer(config.optimizer, steps_, *state_, *theta_)),
       masks_(Rng(config.seed).stream("dropout")) {}
 
 void Trainer::init() { ledger_->commit(network_->init(Rng(config_.seed).stream("init"))); }
 
-Proposal Trainer::propose(StepMetrics& metrics) {
-  const OptimizerConfig& settings = config_.optimizer;
-  Tape tape;
-  // Its name is made anew each step; only dropout asks for it.
-  const Rng masks = config_.model.dropout > 0 ? masks_.stream(position_.step) : masks_;
-  nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
-  const Labelled batch = task_->batches->at(position_.step);
-  const Var logits = network_->forward(run, tape.constant(batch.x));
+// The loss of one batch, recorded for its gradient. A step that takes several batches has a number
+// for each; its masks go by that number too.
+Var Trainer::loss_of(nn::Run& run, std::uint64_t number) {
+  const Labelled batch = task_->batches->at(number);
+  const Var logits = network_->forward(run, run.tape().constant(batch.x));
   const Var loss = cross_entropy(logits, batch.y);
-  metrics.loss = loss.value().item();
-  if (!std::isfinite(metrics.loss)) {
+  if (!std::isfinite(loss.value().item())) {
     throw NonFiniteError(
-        fmt::format("train: the loss of step {} is {}", metrics.step, metrics.loss));
+        fmt::format("train: the loss of step {} is {}", position_.step + 1, loss.value().item()));
   }
-  const Gradients gradients = backward(loss);
+  return loss;
+}
+
+Proposal Trainer::propose(StepMetrics& metrics) {
+  const std::uint64_t count = config_.optimizer.accumulate;
+  GradientSum sum;
+  for (std::uint64_t i = 0; i + 1 < count; ++i) {
+    const std::uint64_t number = position_.step * count + i;
+    const Rng masks = masks_at(number);
+    Tape tape;
+    nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
+    const Var loss = loss_of(run, number);
+    metrics.loss += loss.value().item();
+    sum.add(backward(loss));
+  }
+  // Statistics that a batch normalization gathers are those of the last batch.
+  const std::uint64_t number = position_.step * count + count - 1;
+  const Rng masks = masks_at(number);
+  Tape tape;
+  nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
+  const Var loss = loss_of(run, number);
+  metrics.loss = (metrics.loss + loss.value().item()) / static_cast<double>(count);
+  Gradients gradients = backward(loss);
+  if (count > 1) {
+    sum.add(gradients);
+    gradients = sum.mean();
+  }
   metrics.grad_norm = optim::global_norm(gradients, *theta_);
   metrics.lr = optimizer_->lr();
+  const OptimizerConfig& settings = config_.optimizer;
   optim::StepOptions options;
   if (settings.clip_norm > 0) {
     options.scale = optim::clip_factor(metrics.grad_norm, settings.clip_norm);
@@ -57,6 +94,11 @@ Proposal Trainer::propose(StepMetrics& metrics) {
   proposal.seed = config_.seed;
   run.add_buffers(proposal);
   return proposal;
+}
+
+// A stream's name is made anew for each batch; only dropout asks for it.
+Rng Trainer::masks_at(std::uint64_t number) const {
+  return config_.model.dropout > 0 ? masks_.stream(number) : masks_;
 }
 
 StepMetrics Trainer::step() {

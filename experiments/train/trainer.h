@@ -32,7 +32,7 @@ std::uint64_t total_steps(const Config& config, const Task& task);
 
 class Trainer {
  public:
-  // Opens the stores theta, buffers and optimizer. `ledger` and `task` outlive the trainer.
+  // Opens the stores theta, theta.buffers and optimizer. `ledger` and `task` outlive the trainer.
   Trainer(const Config& config, Task& task, Ledger& ledger);
 
   void init();  // first values of the network, through the door
@@ -56,7 +56,9 @@ class Trainer {
   const Store& optimizer_state() const { return *state_; }
 
  private:
+  Var loss_of(nn::Run& run, std::uint64_t number);
   Proposal propose(StepMetrics& metrics);
+  Rng masks_at(std::uint64_t number) const;
 
   const Config config_;
   Task* task_;

@@ -142,14 +142,16 @@ std::string join(int argc, const char* const* argv) {
   return line;
 }
 
+constexpr const char* kAbout =
+    "Palinode: mutate shared weights and the model is gone; attach a behavior, unload "
+    "it, and it is back bit for bit.\n\n"
+    "  palinode reproduce --quick             every study, report, digest check\n"
+    "  palinode study run E4 --seeds 3        one study\n"
+    "  palinode train digits_mlp              train a network; eval and generate use it\n"
+    "  palinode ledger verify results/ledger.jsonl";
+
 int dispatch(int argc, const char* const* argv) {
-  CLI::App app(
-      "Palinode: mutate shared weights and the model is gone; attach a behavior, unload "
-      "it, and it is back bit for bit.\n\n"
-      "  palinode reproduce --quick             every study, report, digest check\n"
-      "  palinode study run E4 --seeds 3        one study\n"
-      "  palinode train digits_mlp              train a network; eval and generate use it\n"
-      "  palinode ledger verify results/ledger.jsonl");
+  CLI::App app(kAbout);
   app.require_subcommand(1);
   Common common;
   std::string write_digests, study_name, path, head;

@@ -20,14 +20,15 @@ using Places = std::map<std::string, std::string, std::less<>>;
 
 std::string shown(const toml::node& node) {
   if (node.is_table()) return "a table";
-  std::ostringstream text;
   if (const auto* array = node.as_array()) {
-    text << *array;
-  } else if (const auto* string = node.as_string()) {
-    return toml_string(string->get());
-  } else {
-    node.visit([&](const auto& value) { text << value; });
+    std::string text;
+    for (const toml::node& element : *array) text += (text.empty() ? "" : ", ") + shown(element);
+    return "[" + text + "]";
   }
+  if (const auto* string = node.as_string()) return toml_string(string->get());
+  if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
+  std::ostringstream text;
+  node.visit([&](const auto& value) { text << value; });
   return text.str();
 }
 

@@ -16,6 +16,18 @@ constexpr double kMostSeed = 0x1p62;
 
 using Kinds = std::vector<std::string_view>;
 
+// Adds the settings that some kinds of a model or an optimizer have, or all (none named).
+struct Adder {
+  std::vector<Field>& table;
+  std::string_view kind;
+
+  void operator()(Field field, Kinds kinds) const {
+    if (!kinds.empty()) field.kind = kind;
+    field.kinds = std::move(kinds);
+    table.push_back(std::move(field));
+  }
+};
+
 void add_data(std::vector<Field>& table, DataConfig& data) {
   table.insert(
       table.end(),
@@ -53,12 +65,7 @@ void add_data(std::vector<Field>& table, DataConfig& data) {
 }
 
 void add_model(std::vector<Field>& table, ModelConfig& model) {
-  const Kinds attention = {"gpt", "llama"};
-  const auto add = [&](Field field, Kinds kinds) {
-    if (!kinds.empty()) field.kind = "model.kind";
-    field.kinds = std::move(kinds);
-    table.push_back(std::move(field));
-  };
+  const Adder add{table, "model.kind"};
   add({.key = "model.kind",
        .value = std::ref(model.kind),
        .meaning = "what is trained",
@@ -97,6 +104,11 @@ void add_model(std::vector<Field>& table, ModelConfig& model) {
        .value = std::ref(model.batch_norm),
        .meaning = "batch normalization after every convolution"},
       {"cnn"});
+}
+
+void add_attention_model(std::vector<Field>& table, ModelConfig& model) {
+  const Kinds attention = {"gpt", "llama"};
+  const Adder add{table, "model.kind"};
   add({.key = "model.layers",
        .value = std::ref(model.layers),
        .meaning = "blocks",
@@ -148,11 +160,7 @@ void add_model(std::vector<Field>& table, ModelConfig& model) {
 }
 
 void add_optimizer(std::vector<Field>& table, OptimizerConfig& optimizer) {
-  const auto add = [&](Field field, Kinds kinds) {
-    if (!kinds.empty()) field.kind = "optimizer.kind";
-    field.kinds = std::move(kinds);
-    table.push_back(std::move(field));
-  };
+  const Adder add{table, "optimizer.kind"};
   add({.key = "optimizer.kind",
        .value = std::ref(optimizer.kind),
        .meaning = "the rule of a step",
@@ -316,6 +324,7 @@ std::vector<Field> fields(Config& config) {
                                .high = kMostSeed}};
   add_data(table, config.data);
   add_model(table, config.model);
+  add_attention_model(table, config.model);
   add_optimizer(table, config.optimizer);
   add_schedule(table, config.optimizer);
   add_loop(table, config.train);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/train/command.h"
@@ -153,6 +154,13 @@ Command add_train_command(CLI::App& app) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
+  for (const auto& [flag, key] : {std::pair("--seed", "seed"), {"--ledger", "ledger.level"}}) {
+    const std::string prefix = fmt::format("{}=", key);
+    train->add_option_function<std::string>(
+        flag,
+        [options, prefix](const std::string& value) { options->sets.push_back(prefix + value); },
+        fmt::format("The same as --set {}...", prefix));
+  }
   train->add_option("--out", options->out, "The run's folder (default: runs/NAME)");
   CLI::Option* resume =
       train->add_flag("--resume", options->resume, "Go on from the last checkpoint in the folder");

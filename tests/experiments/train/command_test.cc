@@ -165,9 +165,10 @@ TEST(TrainCommand, EndsWithTheCodeOfWhatWasWrong) {
 
 TEST(TrainCommand, StopsAtAnInterruptAndSaysHowToGoOn) {
   const TemporaryRun whole("int_whole"), folder("int");
-  const std::vector<std::string> steps = {"--quiet", "--set", "train.steps=4000"};
+  const std::vector<std::string> steps = {"--quiet", "--ledger", "off", "--set",
+                                          "train.steps=12000"};
   const Process process(train(folder, steps));
-  while (!fs::exists(folder.checkpoint())) {
+  for (int i = 0; i < 10000 && !fs::exists(folder.checkpoint()); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   process.send(SIGINT);

@@ -5,71 +5,33 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <optional>
 
+#include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/suite.h"
+#include "experiments/train/command.h"
+#include "experiments/usage_error.h"
 #include "tensor/error.h"
-#include "tensor/gemm.h"
 #include "tensor/ledger_file.h"
-#include "tensor/parallel.h"
-#include "tensor/simd.h"
 
 namespace palinode::experiments {
 namespace {
 
-enum ExitCode : int { kDone = 0, kCheckFailed = 1, kUsage = 2, kBadInput = 3, kEnvironment = 4 };
-
-// What every command takes.
-struct Common {
+// What every study takes.
+struct Common : Machine {
   std::uint64_t seed = kPublishedSeed;
-  std::size_t threads = 0;
-  std::string simd = "best", gemm = "canonical";
   std::string ledger = "digest";
   std::string data, out = "results";
   std::size_t seeds = 0;
   bool json = false, quiet = false, no_color = false;
 };
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-bool use_color(const Common& common) {
-  const char* no_color = std::getenv("NO_COLOR");
-  return !common.no_color && (no_color == nullptr || *no_color == '\0') &&
-         isatty(STDOUT_FILENO) == 1;
-}
-
-// --simd names were checked by the parser; whether this processor has the target is known only
-// here.
-void apply(const Common& common) {
-  check_floating_point();
-  if (common.threads != 0) set_threads(common.threads);
-  use_gemm(common.gemm == gemm_name(Gemm::kOpenblas) ? Gemm::kOpenblas : Gemm::kCanonical);
-  if (common.simd == "best") return use_simd(available_simd().front());
-  for (const Simd simd : {Simd::kScalar, Simd::kSse4, Simd::kAvx2, Simd::kAvx3, Simd::kNeon}) {
-    if (simd_name(simd) == common.simd) use_simd(simd);
-  }
-}
-
 Ledger::Level ledger_level(const std::string& name) {
   return name == "off"       ? Ledger::Level::kOff
          : name == "summary" ? Ledger::Level::kSummary
                              : Ledger::Level::kDigest;
-}
-
-void add_machine_options(CLI::App& app, Common& common) {
-  app.add_option("--threads", common.threads, "Threads (default: all cores); never changes a bit")
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--simd", common.simd, "Instruction set; never changes a bit")
-      ->check(CLI::IsMember({"scalar", "sse4", "avx2", "avx3", "neon", "best"}))
-      ->capture_default_str();
-  app.add_option("--gemm", common.gemm,
-                 "Matrix product; OpenBLAS's is outside the same-bits contract")
-      ->check(CLI::IsMember({"canonical", "openblas"}))
-      ->capture_default_str();
 }
 
 void add_run_options(CLI::App& app, Common& common) {
@@ -111,7 +73,7 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
   if (common.json) {
     print(results_json(config, result).dump(1) + "\n");
   } else {
-    print(results_text(result, use_color(common)));
+    print(results_text(result, use_color(STDOUT_FILENO, common.no_color)));
     print(fmt::format("report:  {}/report.html\n", config.out));
   }
   if (!write_digests.empty()) {
@@ -180,13 +142,16 @@ std::string join(int argc, const char* const* argv) {
   return line;
 }
 
+constexpr const char* kAbout =
+    "Palinode: mutate shared weights and the model is gone; attach a behavior, unload "
+    "it, and it is back bit for bit.\n\n"
+    "  palinode reproduce --quick             every study, report, digest check\n"
+    "  palinode study run E4 --seeds 3        one study\n"
+    "  palinode train digits_mlp              train a network; eval and generate use it\n"
+    "  palinode ledger verify results/ledger.jsonl";
+
 int dispatch(int argc, const char* const* argv) {
-  CLI::App app(
-      "Palinode: mutate shared weights and the model is gone; attach a behavior, unload "
-      "it, and it is back bit for bit.\n\n"
-      "  palinode reproduce --quick             every study, report, digest check\n"
-      "  palinode study run E4 --seeds 3        one study\n"
-      "  palinode ledger verify results/ledger.jsonl");
+  CLI::App app(kAbout);
   app.require_subcommand(1);
   Common common;
   std::string write_digests, study_name, path, head;
@@ -222,6 +187,10 @@ int dispatch(int argc, const char* const* argv) {
                             "And the compiler, SIMD targets, matrix product, processor");
   add_machine_options(*version_command, common);
 
+  const std::vector<Command> commands = {train::add_train_command(app),
+                                         train::add_eval_command(app),
+                                         train::add_generate_command(app)};
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
@@ -230,6 +199,9 @@ int dispatch(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "palinode: {}\n", error.what());
     return kUsage;
+  }
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
   }
   SuiteConfig config;
   config.command = join(argc, argv);
@@ -256,6 +228,8 @@ int run_command_line(int argc, const char* const* argv) {
     const int code = dispatch(argc, argv);
     const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     return written ? code : failed(kEnvironment, "the output could not be written");
+  } catch (const UsageError& error) {
+    return failed(kUsage, error.what());
   } catch (const FormatError& error) {
     return failed(kBadInput, error.what());
   } catch (const EnvironmentError& error) {

@@ -28,4 +28,17 @@ embed vega_js, "experiments/report/vendor/vega.min.js"
 embed vega_lite_js, "experiments/report/vendor/vega-lite.min.js"
 embed vega_embed_js, "experiments/report/vendor/vega-embed.min.js"
 
+/* The training configurations, each ended by a zero byte. */
+.globl palinode_embedded_configs_toml
+palinode_embedded_configs_toml:
+.irp name, digits_mlp, mnist_mlp, mnist_cnn, fashion_cnn, austen_gpt, austen_llama
+  .incbin "experiments/configs/\name\().toml"
+  .byte 0
+.endr
+.Lend_of_configs:
+.globl palinode_embedded_configs_toml_size
+.balign 8
+palinode_embedded_configs_toml_size:
+  .quad .Lend_of_configs - palinode_embedded_configs_toml
+
 .section .note.GNU-stack, "", %progbits

@@ -18,6 +18,8 @@ extern const char palinode_embedded_devil_txt_zst[];
 extern const std::uint64_t palinode_embedded_devil_txt_zst_size;
 extern const char palinode_embedded_lande_safetensors[];
 extern const std::uint64_t palinode_embedded_lande_safetensors_size;
+extern const char palinode_embedded_configs_toml[];
+extern const std::uint64_t palinode_embedded_configs_toml_size;
 extern const char palinode_embedded_digests_json[];
 extern const std::uint64_t palinode_embedded_digests_json_size;
 extern const char palinode_embedded_report_html[];
@@ -61,6 +63,12 @@ inline std::string_view devil_txt_zst() {
 inline std::string_view lande_safetensors() {
   return {palinode_embedded_lande_safetensors,
           static_cast<std::size_t>(palinode_embedded_lande_safetensors_size)};
+}
+
+// Training configurations, each ended by a zero byte (experiments/train/configs.h).
+inline std::string_view configs_toml() {
+  return {palinode_embedded_configs_toml,
+          static_cast<std::size_t>(palinode_embedded_configs_toml_size)};
 }
 
 // The published digests: {"schema", "quick": {study: hex}, "full": {study: hex}}.

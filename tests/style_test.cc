@@ -370,7 +370,8 @@ TEST(Tree, TopLevelHoldsNothingElse) {
                                        "reproduce",
                                        "check",
                                        "build",
-                                       "results"};
+                                       "results",
+                                       "runs"};
   for (const auto& entry : fs::directory_iterator(root())) {
     const std::string name = entry.path().filename().string();
     EXPECT_TRUE(name.starts_with('.') || known.contains(name))

@@ -1,0 +1,147 @@
+#include "experiments/train/loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include "experiments/train/interrupt.h"
+#include "experiments/train/model_io.h"
+#include "experiments/train/position.h"
+#include "experiments/train/trainer.h"
+#include "tensor/checkpoint.h"
+#include "tensor/error.h"
+#include "tensor/ledger.h"
+
+namespace palinode::experiments::train {
+namespace {
+
+std::optional<Checkpoint> last_checkpoint(const RunFolder& folder) {
+  if (!folder.holds_checkpoint()) return std::nullopt;
+  return load_checkpoint(folder.checkpoint());
+}
+
+std::unique_ptr<Ledger> open_ledger(const Config& config, const RunFolder& folder,
+                                    const std::optional<Checkpoint>& from) {
+  if (from) return std::make_unique<Ledger>(*from, folder.ledger());
+  return std::make_unique<Ledger>(ledger_level(config.ledger), folder.ledger());
+}
+
+Position start_of(const RunFolder& folder, const std::optional<Checkpoint>& from) {
+  return from ? position_of(from->notes, folder.checkpoint()) : Position{};
+}
+
+// One process's part of a run.
+class Session {
+ public:
+  Session(const Config& config, const RunFolder& folder, const LoopOptions& options,
+          const std::optional<Checkpoint>& from)
+      : config_(config),
+        folder_(folder),
+        options_(options),
+        task_(make_task(config)),
+        ledger_(open_ledger(config, folder, from)),
+        trainer_(config, task_, *ledger_),
+        metrics_(folder.metrics(), task_.unit, start_of(folder, from).step),
+        lines_(trainer_.steps(), task_.unit, options.quiet, options.color) {
+    if (from) {
+      trainer_.set_position(start_of(folder, from));
+      lines_.note(fmt::format("resumed after step {}", trainer_.position().step));
+    } else {
+      trainer_.init();
+    }
+    describe();
+  }
+
+  // Returns the signal that ended it, or 0.
+  int run() {
+    const Interrupt interrupt;
+    while (!trainer_.finished() && !interrupted(interrupt)) {
+      StepMetrics metrics = trainer_.step();
+      const std::uint64_t step = metrics.step;
+      if (due(step, config_.train.eval_every)) metrics.validation = trainer_.look();
+      metrics_.append(metrics);
+      lines_.show(metrics);
+      if (metrics.validation) keep_best();
+      if (!trainer_.finished() && due(step, config_.train.checkpoint_every)) save();
+    }
+    save();
+    return interrupt.signal();
+  }
+
+  RunResult result(int signal) const {
+    const Position& position = trainer_.position();
+    const bool best = config_.train.keep == "best";
+    RunResult result{.step = position.step,
+                     .steps = trainer_.steps(),
+                     .early = trainer_.out_of_patience(),
+                     .signal = signal,
+                     .stopped = !trainer_.finished(),
+                     .kept_step = best ? position.best_step : position.step,
+                     .kept = config_.train.keep,
+                     .validation = best ? position.best : position.last,
+                     .test = {},
+                     .fingerprint = fingerprint(trainer_.theta()),
+                     .records = ledger_->sequence(),
+                     .head = ledger_->head()};
+    if (result.stopped) return result;
+    const TrainedModel model = load_trained(folder_.model());
+    result.model = fingerprint(model.network->store());
+    if (!task_.test.empty()) result.test = evaluate(*model.network, task_.test);
+    return result;
+  }
+
+ private:
+  bool due(std::uint64_t step, std::uint64_t every) const {
+    return step == trainer_.steps() || (every > 0 && step % every == 0);
+  }
+
+  bool interrupted(const Interrupt& interrupt) const {
+    const std::uint64_t step = trainer_.position().step;
+    return interrupt.signal() != 0 || (options_.stop_after > 0 && step >= options_.stop_after);
+  }
+
+  void describe() const {
+    lines_.note(
+        fmt::format("{} with {} parameters on {}, {} for {} steps, {} labels for validation",
+                    config_.model.kind, trainer_.theta().elements(), config_.data.name,
+                    config_.optimizer.kind, trainer_.steps(), task_.validation.set.y.elements()));
+  }
+
+  void write_model() const {
+    save_model(folder_.model(), trainer_.network(), config_, task_.tokenizer);
+  }
+
+  void keep_best() const {
+    const Position& position = trainer_.position();
+    if (config_.train.keep == "best" && position.best_step == position.step) write_model();
+  }
+
+  // Ledger and metrics reach the disk before the checkpoint that counts on them.
+  void save() {
+    if (config_.train.keep == "last") write_model();
+    ledger_->sync();
+    metrics_.flush_to_disk();
+    save_checkpoint(folder_.checkpoint(), checkpoint_of(*ledger_, notes_of(trainer_.position())));
+  }
+
+  Config config_;
+  RunFolder folder_;
+  LoopOptions options_;
+  Task task_;
+  std::unique_ptr<Ledger> ledger_;
+  Trainer trainer_;
+  MetricsFile metrics_;
+  StepLines lines_;
+};
+
+}  // namespace
+
+RunResult run_loop(const Config& config, const RunFolder& folder, const LoopOptions& options) {
+  Session session(config, folder, options, last_checkpoint(folder));
+  const int signal = session.run();
+  return session.result(signal);
+}
+
+}  // namespace palinode::experiments::train

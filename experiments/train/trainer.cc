@@ -1,0 +1,135 @@
+#include "experiments/train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "autograd/gradient_sum.h"
+#include "autograd/ops.h"
+#include "optim/clip.h"
+#include "tensor/error.h"
+
+namespace palinode::experiments::train {
+namespace {
+
+std::unique_ptr<nn::Network> make_network(const Config& config, const Task& task,
+                                          const Store& theta, const Store& buffers) {
+  try {
+    return nn::make_network(model_config(config, task.example, task.classes), theta, &buffers);
+  } catch (const ShapeError& error) {
+    throw ConfigError(fmt::format("model: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+std::uint64_t total_steps(const Config& config, const Task& task) {
+  if (config.train.steps > 0) return config.train.steps;
+  return std::max<std::uint64_t>(
+      1, config.train.epochs * task.batches->per_epoch() / config.optimizer.accumulate);
+}
+
+Trainer::Trainer(const Config& config, Task& task, Ledger& ledger)
+    : config_(config),
+      task_(&task),
+      ledger_(&ledger),
+      theta_(&ledger.open("theta", Role::kIdentity)),
+      buffers_(&ledger.open("theta.buffers", Role::kBuffer)),
+      state_(&ledger.open("optimizer", Role::kOptimizer)),
+      steps_(total_steps(config, task)),
+      network_(make_network(config, task, *theta_, *buffers_)),
+      optimizer_(make_optimizer(config.optimizer, steps_, *state_, *theta_)),
+      masks_(Rng(config.seed).stream("dropout")) {}
+
+void Trainer::init() { ledger_->commit(network_->init(Rng(config_.seed).stream("init"))); }
+
+// The loss of one batch, recorded for its gradient. A step that takes several batches has a number
+// for each; its masks go by that number too.
+Var Trainer::loss_of(nn::Run& run, std::uint64_t number) {
+  const Labelled batch = task_->batches->at(number);
+  const Var logits = network_->forward(run, run.tape().constant(batch.x));
+  const Var loss = cross_entropy(logits, batch.y);
+  if (!std::isfinite(loss.value().item())) {
+    throw NonFiniteError(
+        fmt::format("train: the loss of step {} is {}", position_.step + 1, loss.value().item()));
+  }
+  return loss;
+}
+
+Proposal Trainer::propose(StepMetrics& metrics) {
+  const std::uint64_t count = config_.optimizer.accumulate;
+  GradientSum sum;
+  for (std::uint64_t i = 0; i + 1 < count; ++i) {
+    const std::uint64_t number = position_.step * count + i;
+    const Rng masks = masks_at(number);
+    Tape tape;
+    nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
+    const Var loss = loss_of(run, number);
+    metrics.loss += loss.value().item();
+    sum.add(backward(loss));
+  }
+  // Statistics that a batch normalization gathers are those of the last batch.
+  const std::uint64_t number = position_.step * count + count - 1;
+  const Rng masks = masks_at(number);
+  Tape tape;
+  nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
+  const Var loss = loss_of(run, number);
+  metrics.loss = (metrics.loss + loss.value().item()) / static_cast<double>(count);
+  Gradients gradients = backward(loss);
+  if (count > 1) {
+    sum.add(gradients);
+    gradients = sum.mean();
+  }
+  metrics.grad_norm = optim::global_norm(gradients, *theta_);
+  metrics.lr = optimizer_->lr();
+  const OptimizerConfig& settings = config_.optimizer;
+  optim::StepOptions options;
+  if (settings.clip_norm > 0) {
+    options.scale = optim::clip_factor(metrics.grad_norm, settings.clip_norm);
+  }
+  if (settings.clip_value > 0) options.clip_value = settings.clip_value;
+  Proposal proposal = optimizer_->propose(gradients, options);
+  proposal.seed = config_.seed;
+  run.add_buffers(proposal);
+  return proposal;
+}
+
+// A stream's name is made anew for each batch; only dropout asks for it.
+Rng Trainer::masks_at(std::uint64_t number) const {
+  return config_.model.dropout > 0 ? masks_.stream(number) : masks_;
+}
+
+StepMetrics Trainer::step() {
+  const auto start = std::chrono::steady_clock::now();
+  StepMetrics metrics{.step = position_.step + 1};
+  ledger_->commit(propose(metrics));
+  ++position_.step;
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const std::uint64_t items = config_.train.batch * config_.optimizer.accumulate *
+                              (config_.language_model() ? config_.train.context : 1);
+  metrics.ms = 1e3 * seconds.count();
+  metrics.per_second = static_cast<double>(items) / seconds.count();
+  return metrics;
+}
+
+Evaluation Trainer::look() {
+  position_.last = evaluate(*network_, task_->validation);
+  if (position_.last.loss < position_.best.loss) {
+    position_.best = position_.last;
+    position_.best_step = position_.step;
+    position_.looks_since_best = 0;
+  } else {
+    ++position_.looks_since_best;
+  }
+  return position_.last;
+}
+
+bool Trainer::out_of_patience() const {
+  return config_.train.patience > 0 && position_.looks_since_best >= config_.train.patience;
+}
+
+bool Trainer::finished() const { return position_.step >= steps_ || out_of_patience(); }
+
+}  // namespace palinode::experiments::train

@@ -1,0 +1,74 @@
+// A training run in memory: stores, network, optimizer, ledger, and how far it has come.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include "experiments/train/build.h"
+#include "experiments/train/config.h"
+#include "experiments/train/metrics.h"
+#include "experiments/train/task.h"
+#include "nn/network.h"
+#include "optim/optimizer.h"
+#include "tensor/ledger.h"
+
+namespace palinode::experiments::train {
+
+// Where a run stands. With the values of its stores and the ledger it is all that a run needs to go
+// on: batches, masks and rates go by the number of the step.
+struct Position {
+  std::uint64_t step = 0;  // steps taken
+  // The looks at the validation set: the last one, the one with the lowest loss, and how many there
+  // have been since. Before the first look their losses are infinite.
+  Evaluation last, best;
+  std::uint64_t best_step = 0;
+  std::uint64_t looks_since_best = 0;
+};
+
+// How many steps the config asks for.
+std::uint64_t total_steps(const Config& config, const Task& task);
+
+class Trainer {
+ public:
+  // Opens the stores theta, theta.buffers and optimizer. `ledger` and `task` outlive the trainer.
+  Trainer(const Config& config, Task& task, Ledger& ledger);
+
+  void init();  // first values of the network, through the door
+
+  // One step of the optimizer: the mean gradient of `optimizer.accumulate` batches, clipped. Throws
+  // NonFiniteError, and changes nothing, if the loss or a gradient is not finite.
+  StepMetrics step();
+
+  // A look at the validation set, which counts for patience and for the best weights.
+  Evaluation look();
+  // No steps left, or no patience.
+  bool finished() const;
+  bool out_of_patience() const;
+
+  const Position& position() const { return position_; }
+  void set_position(const Position& position) { position_ = position; }
+  std::uint64_t steps() const { return steps_; }
+  const nn::Network& network() const { return *network_; }
+  const Store& theta() const { return *theta_; }
+  const Store& buffers() const { return *buffers_; }
+  const Store& optimizer_state() const { return *state_; }
+
+ private:
+  Var loss_of(nn::Run& run, std::uint64_t number);
+  Proposal propose(StepMetrics& metrics);
+  Rng masks_at(std::uint64_t number) const;
+
+  const Config config_;
+  Task* task_;
+  Ledger* ledger_;
+  const Store *theta_, *buffers_, *state_;
+  std::uint64_t steps_;
+  std::unique_ptr<nn::Network> network_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  Rng masks_;
+  Position position_;
+};
+
+}  // namespace palinode::experiments::train

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <span>
 #include <vector>
@@ -14,6 +15,8 @@
 
 namespace palinode::kernels {
 namespace {
+
+using Sizes = std::initializer_list<std::size_t>;
 
 enum class Data { kRandom, kHostile, kWithNan };
 
@@ -128,10 +131,10 @@ TYPED_TEST_SUITE(Attention, Types);
 
 TYPED_TEST(Attention, HasTheBitsOfItsDefinition) {
   for (const bool causal : {false, true}) {
-    for (const std::size_t n : {1, 2, 7, 17, 64, 65}) {
+    for (const std::size_t n : Sizes{1, 2, 7, 17, 64, 65}) {
       this->check({1, n, n, 2, 2, 8, causal});
     }
-    for (const std::size_t depth : {1, 2, 31, 32, 33, 64}) {
+    for (const std::size_t depth : Sizes{1, 2, 31, 32, 33, 64}) {
       this->check({2, 17, 17, 1, 1, depth, causal});
     }
     this->check({1, 5, 6, 1, 1, 300, causal});
@@ -203,7 +206,7 @@ TYPED_TEST(Attention, ThreadsDoNotChangeABit) {
   const Problem<T> problem({5, 64, 64, 4, 2, 16, true});
   set_threads(1);
   const Results<T> one = by_kernel(problem);
-  for (const std::size_t used : {2, 3, 7}) {
+  for (const std::size_t used : Sizes{2, 3, 7}) {
     set_threads(used);
     by_kernel(problem).expect_same(one);
   }

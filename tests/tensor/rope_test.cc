@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -14,9 +15,11 @@
 namespace palinode::kernels {
 namespace {
 
+using Sizes = std::initializer_list<std::size_t>;
+
 TEST(RopeAngles, AreThoseOfTheirDefinition) {
   for (const double base : {10000.0, 500000.0, 2.0}) {
-    for (const std::size_t head_dim : {2, 6, 32, 128}) {
+    for (const std::size_t head_dim : Sizes{2, 6, 32, 128}) {
       const std::size_t positions = 19, half = head_dim / 2;
       std::vector<double> want_cos, want_sin;
       for (std::size_t at = 0; at < positions * half; ++at) {
@@ -67,7 +70,7 @@ std::vector<T> by_definition(const RopeShape& s, const std::vector<T>& x, const 
 
 TYPED_TEST(Rope, TurnsEveryPairOfEveryHead) {
   using T = TypeParam;
-  for (const std::size_t head_dim : {2, 6, 32, 34, 66}) {
+  for (const std::size_t head_dim : Sizes{2, 6, 32, 34, 66}) {
     for (const bool interleaved : {false, true}) {
       for (const bool backwards : {false, true}) {
         const RopeShape s{.rows = 10,
@@ -110,7 +113,7 @@ TYPED_TEST(Rope, ThreadsDoNotChangeABit) {
   std::vector<T> one(x.size());
   set_threads(1);
   rope<T>(s, x, angles, angles, false, one);
-  for (const std::size_t used : {2, 3, 7}) {
+  for (const std::size_t used : Sizes{2, 3, 7}) {
     set_threads(used);
     std::vector<T> out(x.size());
     rope<T>(s, x, angles, angles, false, out);

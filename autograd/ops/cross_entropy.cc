@@ -36,14 +36,16 @@ void check(std::span<const Tensor> in, const Attrs& attrs) {
   }
 }
 
-Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
+Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept& kept) {
   check(in, attrs);
   const std::size_t rows = in[0].shape()[0], classes = in[0].shape()[1];
   return with_float(in[0].dtype(), "cross_entropy", [&]<class T>() {
     PoolVector<T> losses(rows);
     const std::span<T> out = losses;
-    kernels::cross_entropy_rows<T>(in[0].compact().values<T>(), rows, classes,
-                                   attrs.labels.values<std::int32_t>(), out);
+    kept.push_back(filled<T>(in[0].shape(), [&](std::span<T> p) {
+      kernels::cross_entropy<T>(in[0].compact().values<T>(), rows, classes,
+                                attrs.labels.values<std::int32_t>(), out, p);
+    }));
     if (!attrs.weights.empty()) kernels::mul<T>(attrs.weights.values<T>(), losses, out);
     return Tensor::full<T>({}, kernels::sum<T>(losses) / static_cast<T>(rows));
   });
@@ -61,7 +63,7 @@ Parts backward(const Saved& saved, const Tensor& dy) {
       r[i] = weighted / static_cast<T>(rows);
     }
     return filled<T>(x.shape(), [&](std::span<T> dx) {
-      kernels::cross_entropy_grad<T>(x.compact().values<T>(), rows, classes,
+      kernels::cross_entropy_grad<T>(saved.kept[0].values<T>(), rows, classes,
                                      attrs.labels.values<std::int32_t>(), r, dx);
     });
   })};

@@ -88,24 +88,51 @@ void log_softmax_grad(const T* g, const T* l, T* out, std::size_t n) {
   });
 }
 
+// Several rows at once, so that the functions of short rows fill whole vectors.
 template <class T>
-T cross_entropy(const T* x, std::size_t n, std::size_t label) {
-  const T m = max_of(x, n);
-  return log_sum_exp(x, m, n) - (x[label] - m);
+void cross_entropy(const T* x, std::size_t rows, std::size_t n, const std::int32_t* labels,
+                   T* losses, T* p) {
+  constexpr std::size_t kRows = 64;
+  const hn::ScalableTag<T> d;
+  HWY_ALIGN T sums[kRows];
+  HWY_ALIGN T logs[kRows];
+  for (std::size_t begin = 0; begin < rows; begin += kRows) {
+    const std::size_t count = std::min(kRows, rows - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      const T* row = x + (begin + i) * n;
+      const T m = max_of(row, n);
+      for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+        access.store(d, hn::Sub(access.load(d, row + j), hn::Set(d, m)), p + (begin + i) * n + j);
+      });
+      losses[begin + i] = p[(begin + i) * n + static_cast<std::size_t>(labels[begin + i])];
+    }
+    T* const block = p + begin * n;
+    for_each_vector(d, count * n, [=](auto access, std::size_t j) HWY_ATTR {
+      access.store(d, Exp(d, access.load(d, block + j)), block + j);
+    });
+    for (std::size_t i = 0; i < count; ++i) sums[i] = sum_of(block + i * n, n);
+    for_each_vector(d, count, [&](auto access, std::size_t i) HWY_ATTR {
+      access.store(d, Log(d, access.load(d, sums + i)), logs + i);
+    });
+    for (std::size_t i = 0; i < count; ++i) {
+      losses[begin + i] = logs[i] - losses[begin + i];
+      T* const row = block + i * n;
+      const T s = sums[i];
+      for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
+        access.store(d, hn::Div(access.load(d, row + j), hn::Set(d, s)), row + j);
+      });
+    }
+  }
 }
 
 template <class T>
-void cross_entropy_grad(const T* x, std::size_t n, std::size_t label, T r, T* dx) {
+void cross_entropy_grad(const T* p, std::size_t n, std::size_t label, T r, T* dx) {
   const hn::ScalableTag<T> d;
-  shifted_exp(x, max_of(x, n), dx, n);
-  const T s = sum_of(dx, n);
-  const T at_label = (dx[label] / s - T{1}) * r;
   // Elsewhere p - 0 is p itself.
   for_each_vector(d, n, [=](auto access, std::size_t j) HWY_ATTR {
-    const auto p = hn::Div(access.load(d, dx + j), hn::Set(d, s));
-    access.store(d, hn::Mul(p, hn::Set(d, r)), dx + j);
+    access.store(d, hn::Mul(access.load(d, p + j), hn::Set(d, r)), dx + j);
   });
-  dx[label] = at_label;
+  dx[label] = (p[label] - T{1}) * r;
 }
 
 template <class T>
@@ -215,24 +242,28 @@ void log_softmax_grad(std::span<const T> g, std::span<const T> l, std::size_t ro
 }
 
 template <class T>
-void cross_entropy_rows(std::span<const T> x, std::size_t rows, std::size_t cols,
-                        std::span<const std::int32_t> labels, std::span<T> losses) {
-  PALINODE_ASSERT(x.size() == rows * cols && labels.size() == rows && losses.size() == rows);
+void cross_entropy(std::span<const T> x, std::size_t rows, std::size_t cols,
+                   std::span<const std::int32_t> labels, std::span<T> losses, std::span<T> p) {
+  PALINODE_ASSERT(x.size() == rows * cols && p.size() == x.size());
+  PALINODE_ASSERT(labels.size() == rows && losses.size() == rows);
   const auto function = table(T{}).cross_entropy;
-  for_each_row(rows, cols, [&](std::size_t i) {
-    losses[i] = function(x.data() + i * cols, cols, checked_label(labels[i], cols));
-  });
+  for (const std::int32_t label : labels) checked_label(label, cols);
+  const auto body = [&](std::size_t begin, std::size_t end) {
+    function(x.data() + begin * cols, end - begin, cols, labels.data() + begin,
+             losses.data() + begin, p.data() + begin * cols);
+  };
+  parallel_for(rows, kMinPerThread / std::max<std::size_t>(cols, 1) + 1, body);
 }
 
 template <class T>
-void cross_entropy_grad(std::span<const T> x, std::size_t rows, std::size_t cols,
+void cross_entropy_grad(std::span<const T> p, std::size_t rows, std::size_t cols,
                         std::span<const std::int32_t> labels, std::span<const T> r,
                         std::span<T> dx) {
-  PALINODE_ASSERT(x.size() == rows * cols && dx.size() == x.size());
+  PALINODE_ASSERT(p.size() == rows * cols && dx.size() == p.size());
   PALINODE_ASSERT(labels.size() == rows && r.size() == rows);
   const auto function = table(T{}).cross_entropy_grad;
   for_each_row(rows, cols, [&](std::size_t i) {
-    function(x.data() + i * cols, cols, checked_label(labels[i], cols), r[i], dx.data() + i * cols);
+    function(p.data() + i * cols, cols, checked_label(labels[i], cols), r[i], dx.data() + i * cols);
   });
 }
 
@@ -246,8 +277,8 @@ void cross_entropy_grad(std::span<const T> x, std::size_t rows, std::size_t cols
   template void log_softmax(std::span<const T>, std::size_t, std::size_t, std::span<T>);           \
   template void log_softmax_grad(std::span<const T>, std::span<const T>, std::size_t, std::size_t, \
                                  std::span<T>);                                                    \
-  template void cross_entropy_rows(std::span<const T>, std::size_t, std::size_t,                   \
-                                   std::span<const std::int32_t>, std::span<T>);                   \
+  template void cross_entropy(std::span<const T>, std::size_t, std::size_t,                        \
+                              std::span<const std::int32_t>, std::span<T>, std::span<T>);          \
   template void cross_entropy_grad(std::span<const T>, std::size_t, std::size_t,                   \
                                    std::span<const std::int32_t>, std::span<const T>,              \
                                    std::span<T>)

@@ -38,16 +38,16 @@ template <class T>
 void log_softmax_grad(std::span<const T> g, std::span<const T> l, std::size_t rows,
                       std::size_t cols, std::span<T> out);
 
-// losses[i] = log(s) - d[labels[i]]. Every label is in [0, cols). labels and losses have `rows`
-// values.
+// losses[i] = log(s) - d[labels[i]], and the probabilities p[j] = e[j] / s for its gradient. Every
+// label is in [0, cols). labels and losses have `rows` values, p the shape of x.
 template <class T>
-void cross_entropy_rows(std::span<const T> x, std::size_t rows, std::size_t cols,
-                        std::span<const std::int32_t> labels, std::span<T> losses);
+void cross_entropy(std::span<const T> x, std::size_t rows, std::size_t cols,
+                   std::span<const std::int32_t> labels, std::span<T> losses, std::span<T> p);
 
 // dx[i,j] = (p[j] - (j == labels[i] ? 1 : 0)) * r[i], with r[i] = (g * weight[i]) / rows given by
 // the caller.
 template <class T>
-void cross_entropy_grad(std::span<const T> x, std::size_t rows, std::size_t cols,
+void cross_entropy_grad(std::span<const T> p, std::size_t rows, std::size_t cols,
                         std::span<const std::int32_t> labels, std::span<const T> r,
                         std::span<T> dx);
 

@@ -50,13 +50,15 @@ struct ReduceTable {
                       std::size_t end, T* out);
 };
 
-// Each function does one row.
+// Each function but cross_entropy does one row.
 template <class T>
 struct SoftmaxTable {
   UnaryFunction<T> softmax, log_softmax;
   BinaryFunction<T> softmax_grad, log_softmax_grad;
-  T (*cross_entropy)(const T* x, std::size_t n, std::size_t label);
-  void (*cross_entropy_grad)(const T* x, std::size_t n, std::size_t label, T r, T* dx);
+  // A block of rows: losses and probabilities.
+  void (*cross_entropy)(const T* x, std::size_t rows, std::size_t n, const std::int32_t* labels,
+                        T* losses, T* p);
+  void (*cross_entropy_grad)(const T* p, std::size_t n, std::size_t label, T r, T* dx);
 };
 
 // What normalizes a row: h[j] = (x[j] - mean) * rstd.

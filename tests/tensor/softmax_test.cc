@@ -193,9 +193,11 @@ TYPED_TEST(Softmax, CrossEntropyOfARowIsLogSumMinusTheLabelsLogit) {
       want.push_back(row.log_s - row.d[static_cast<std::size_t>(q.labels[i])]);
     }
     for_each_simd([&] {
-      std::vector<T> out(q.rows);
-      cross_entropy_rows<T>(q.x, q.rows, q.cols, q.labels, out);
+      std::vector<T> out(q.rows), p(q.x.size()), softmax_of_x(q.x.size());
+      cross_entropy<T>(q.x, q.rows, q.cols, q.labels, out, p);
       EXPECT_SAME_BITS(out, want) << q.cols;
+      softmax<T>(q.x, q.rows, q.cols, softmax_of_x);
+      EXPECT_SAME_BITS(p, softmax_of_x) << q.cols;
     });
   }
 }
@@ -208,8 +210,9 @@ TYPED_TEST(Softmax, CrossEntropyGradIsSoftmaxMinusTheLabel) {
       return (row.e[j] / row.s - hit) * q.r[i];
     });
     for_each_simd([&] {
-      std::vector<T> out(q.x.size());
-      cross_entropy_grad<T>(q.x, q.rows, q.cols, q.labels, q.r, out);
+      std::vector<T> out(q.x.size()), p(q.x.size());
+      softmax<T>(q.x, q.rows, q.cols, p);
+      cross_entropy_grad<T>(p, q.rows, q.cols, q.labels, q.r, out);
       EXPECT_SAME_BITS(out, want) << q.cols;
     });
   }
@@ -240,7 +243,8 @@ TEST(SoftmaxDeathTest, ALabelOutsideTheClassesIsABrokenInvariant) {
   const std::vector<float> x(3);
   const std::int32_t labels[] = {3};
   float losses[1];
-  EXPECT_DEATH(cross_entropy_rows<float>(x, 1, 3, labels, losses), "broken invariant");
+  std::vector<float> p(3);
+  EXPECT_DEATH(cross_entropy<float>(x, 1, 3, labels, losses, p), "broken invariant");
 }
 
 }  // namespace

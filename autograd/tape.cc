@@ -163,21 +163,26 @@ Var Tape::parameter(const Store& store, std::string_view name) {
 Var Tape::apply(const OpSpec& op, std::span<const Var> operands, Attrs attrs) {
   PALINODE_ASSERT(operands.size() == op.arity ||
                   (op.arity == kVariadic && !operands.empty() && operands.size() <= kMaxArity));
-  Node node;
-  node.op = &op;
   InlineVector<Tensor, kMaxArity> inputs;
   for (const Var& operand : operands) {
     check_mine(operand, op.name);
-    node.operands.push_back(operand.node_);
-    node.differentiable |= nodes_[operand.node_].differentiable;
     inputs.push_back(operand.value());
   }
   Kept kept;
-  node.value = op.forward({inputs.begin(), inputs.size()}, attrs, kept);
+  Tensor value = op.forward({inputs.begin(), inputs.size()}, attrs, kept);
+  bool differentiable = false;
+  for (const Var& operand : operands) differentiable |= nodes_[operand.node_].differentiable;
   // Nobody will ask for what a node without gradient has kept.
-  if (node.differentiable) node.kept.assign(kept.begin(), kept.end());
+  if (!differentiable) kept.clear();
+  PoolVector<Tensor> keeps(kept.begin(), kept.end());
+  Node& node = nodes_.emplace_back();  // in place: with its attributes a node is large
+  node.op = &op;
+  for (const Var& operand : operands) node.operands.push_back(operand.node_);
+  node.differentiable = differentiable;
+  node.value = std::move(value);
+  node.kept = std::move(keeps);
   node.attrs = std::move(attrs);
-  return push(std::move(node));
+  return last();
 }
 
 Var Tape::apply(std::shared_ptr<const Segment> segment, Var x) {

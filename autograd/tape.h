@@ -126,6 +126,7 @@ class Tape {
   std::size_t size() const { return nodes_.size(); }
 
  private:
+  Var last() { return {*this, nodes_.size() - 1}; }
   Var push(Node node);
   void check_mine(Var operand, std::string_view what) const;
 

@@ -20,7 +20,7 @@ Rule Adam::rule(double lr, std::uint64_t step) const {
       .beta1 = config_.beta1,
       .beta2 = config_.beta2,
       .a = lr / (1.0 - kernels::power(config_.beta1, step)),
-      .r = std::sqrt(1.0 - kernels::power(config_.beta2, step)),
+      .r = 1.0 / std::sqrt(1.0 - kernels::power(config_.beta2, step)),
       .eps = config_.eps,
       .decay = lr * weight_decay_,
   };

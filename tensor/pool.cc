@@ -1,11 +1,13 @@
 #include "tensor/pool.h"
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <thread>
 
 namespace palinode {
 namespace {
@@ -53,6 +55,18 @@ std::byte* from_system(std::size_t bytes) {
   return block;
 }
 
+// Held for a few instructions at a time, so waiting in a loop is cheaper than a mutex.
+class SpinLock {
+ public:
+  void lock() noexcept {
+    while (held_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+  void unlock() noexcept { held_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag held_;
+};
+
 class Pool {
  public:
   std::byte* take(const SizeClass& size) {
@@ -88,7 +102,7 @@ class Pool {
   }
 
  private:
-  std::mutex mutex_;
+  SpinLock mutex_;
   std::array<Free*, kClasses> free_{};
   std::array<std::size_t, kClasses> kept_{};
 };

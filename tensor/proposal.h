@@ -49,7 +49,7 @@ struct SgdRule {
 struct AdamRule {
   double beta1 = 0, beta2 = 0;
   double a = 0;  // lr / (1 - beta1^t)
-  double r = 0;  // sqrt(1 - beta2^t)
+  double r = 0;  // 1 / sqrt(1 - beta2^t)
   double eps = 0;
   double decay = 0;  // lr * weight decay (AdamW), 0 for none
 };

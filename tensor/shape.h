@@ -49,6 +49,13 @@ class Shape {
   // Throws ShapeError if the rank exceeds kMaxRank or the number of elements overflows 63 bits.
   Shape(std::initializer_list<std::size_t> extents);
   explicit Shape(std::span<const std::size_t> extents);
+  // [0], the shape of a tensor that holds nothing.
+  static Shape nothing() {
+    Shape shape;
+    shape.rank_ = 1;
+    shape.elements_ = 0;
+    return shape;
+  }
 
   std::size_t rank() const { return rank_; }
   std::size_t operator[](std::size_t axis) const { return extents_[axis]; }

@@ -34,8 +34,6 @@ void convert(std::span<const From> from, std::span<To> to) {
 
 }  // namespace
 
-Tensor::Tensor() : Tensor(nullptr, Shape{0}, Dtype::kF32) {}
-
 Tensor::Tensor(std::shared_ptr<const std::byte> data, const Shape& shape, Dtype dtype)
     : data_(std::move(data)), shape_(shape), dtype_(dtype) {
   std::size_t stride = 1;

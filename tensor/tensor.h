@@ -22,7 +22,7 @@ namespace palinode {
 class Tensor {
  public:
   // An f32 tensor of shape [0]: holds nothing. Stands for "none" where a tensor is optional.
-  Tensor();
+  Tensor() : shape_(Shape::nothing()), strides_{1} {}
 
   // Copies the values, in row-major order. Throws ShapeError if their number does not fit the
   // shape.

@@ -54,11 +54,11 @@ HWY_INLINE V SecondMoment(D d, const AdamStep<T>& step, V v, V g) {
                  hn::Mul(hn::Mul(hn::Set(d, step.one_minus_beta2), g), g));
 }
 
-// w - decay * w, or w itself if decay is 0; then w - a * (m / (sqrt(v) / r + eps)).
+// w - decay * w, or w itself if decay is 0; then w - a * (m / (sqrt(v) * r + eps)).
 template <class D, class T, class V = hn::Vec<D>>
 HWY_INLINE V AdamWeight(D d, const AdamStep<T>& step, V w, V m, V v) {
   if (step.decay != T{0}) w = hn::Sub(w, hn::Mul(hn::Set(d, step.decay), w));
-  const V root = hn::Div(hn::Sqrt(v), hn::Set(d, step.r));
+  const V root = hn::Mul(hn::Sqrt(v), hn::Set(d, step.r));
   const V direction = hn::Div(m, hn::Add(root, hn::Set(d, step.eps)));
   return hn::Sub(w, hn::Mul(hn::Set(d, step.a), direction));
 }

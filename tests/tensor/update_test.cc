@@ -86,7 +86,7 @@ TYPED_TEST(Update, AdamFollowsTheFormula) {
                       .beta2 = static_cast<T>(0.999),
                       .one_minus_beta2 = static_cast<T>(1 - 0.999),
                       .a = static_cast<T>(1e-3 / (1 - power(0.9, 3))),
-                      .r = static_cast<T>(std::sqrt(1 - power(0.999, 3))),
+                      .r = static_cast<T>(1 / std::sqrt(1 - power(0.999, 3))),
                       .eps = static_cast<T>(1e-8)};
   for (const std::size_t n : kSizes) {
     step.decay = n % 2 == 0 ? T{0} : static_cast<T>(0.01);  // AdamW
@@ -97,7 +97,7 @@ TYPED_TEST(Update, AdamFollowsTheFormula) {
     for (std::size_t i = 0; i < n; ++i) {
       want_m[i] = step.beta1 * p.m[i] + step.one_minus_beta1 * p.g[i];
       want_v[i] = step.beta2 * p.v[i] + (step.one_minus_beta2 * p.g[i]) * p.g[i];
-      const T root = std::sqrt(want_v[i]) / step.r + step.eps;
+      const T root = std::sqrt(want_v[i]) * step.r + step.eps;
       const T decayed = step.decay == 0 ? p.w[i] : p.w[i] - step.decay * p.w[i];
       want_w[i] = decayed - step.a * (want_m[i] / root);
     }

@@ -1,6 +1,6 @@
 // E0: the null. A function against itself, in one batch and in many, must be at distance exactly 0;
-// a planted leak of one last bit in one weight must be seen. Without this, a 0 in the other studies
-// would mean nothing.
+// a planted leak of one last bit in the largest weight of a layer must be seen. Without this, a 0
+// in the other studies would mean nothing.
 //
 // Paper: appendix test "fresh adapter" (RF 0/0 printed as 100 %), and the entropy table that stands
 // in for a null.
@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "experiments/study.h"
@@ -46,7 +47,9 @@ Change plant(double leak) {
     const Entry& entry = theta.entries()[theta.index("layer.1.weight")];
     const std::span<const float> old = entry.value.values<float>();
     std::vector<float> values(old.begin(), old.end());
-    values[0] = static_cast<float>(static_cast<double>(values[0]) * (1.0 + leak));
+    // The largest weight: the last bit of a small one can be rounded away by every logit.
+    float& leaky = *std::ranges::max_element(values, {}, [](float w) { return std::abs(w); });
+    leaky = static_cast<float>(static_cast<double>(leaky) * (1.0 + leak));
     ledger.commit(
         {.reason = Reason::kNoise,
          .proposer = "planted-leak",

@@ -130,6 +130,9 @@ int run(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   const std::vector<Part> parts = {{"mlp", hex(train_mlp(options.steps))},
                                    {"attention", hex(train_attention(options.steps))},
+                                   {"cnn", hex(train_cnn(options.steps))},
+                                   {"gpt", hex(train_gpt(options.steps))},
+                                   {"llama", hex(train_llama(options.steps))},
                                    {"kernels", hex(run_kernels())}};
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   std::string all;

@@ -7,12 +7,14 @@ Training::Training()
       state_(ledger_.open("adam.theta", Role::kOptimizer)),
       adam_(state_, theta_, {.lr = 3e-3}) {}
 
-void Training::step(const nn::Model& model, const Batch& batch) {
+void Training::step(const nn::Model& model, const Batch& batch, const Rng& dropout) {
   Tape tape;
-  nn::Run run(tape);
+  nn::Run run(tape, {.mode = nn::Mode::kTrain, .rng = &dropout});
   const Var loss = cross_entropy(model.forward(run, tape.constant(batch.x)), batch.labels);
   losses_.push_back(loss.value().item());
-  ledger_.commit(adam_.propose(backward(loss)));
+  Proposal proposal = adam_.propose(backward(loss));
+  run.add_buffers(proposal);
+  ledger_.commit(proposal);
 }
 
 Sha256Digest Training::digest() const {

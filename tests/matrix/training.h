@@ -26,8 +26,9 @@ class Training {
   Ledger& ledger() { return ledger_; }
   const Store& theta() const { return theta_; }
 
-  // One step of Adam on the mean cross-entropy of the batch.
-  void step(const nn::Model& model, const Batch& batch);
+  // One step of Adam on the mean cross-entropy of the batch; what the pass drops is drawn from
+  // `dropout`.
+  void step(const nn::Model& model, const Batch& batch, const Rng& dropout = Rng(0));
 
   // SHA-256 over the losses so far, the weights, Adam's state and the head of the ledger.
   Sha256Digest digest() const;

@@ -92,7 +92,7 @@ Case training_case(std::string what, std::size_t threads, std::function<Pair()> 
 
 Pair mlp_pair(const std::vector<std::size_t>& sizes, std::size_t batch, Descent descent) {
   const auto ours = std::make_shared<Training<nn::Mlp>>(
-      nn::MlpConfig{.sizes = sizes}, descent,
+      nn::MlpConfig{.sizes = sizes, .precision = Precision::kFast}, descent,
       Rng(1).stream("x").normal({batch, sizes.front()}, Dtype::kF32),
       random_labels(batch, sizes.back()));
   const auto task = [=] {
@@ -140,7 +140,7 @@ Case gpt_case(std::string_view name, const GptSize& size, std::size_t batch, std
 
 // --- CartPole ---
 
-const nn::MlpConfig kPolicy = {.sizes = {4, 64, 2}};
+const nn::MlpConfig kPolicy = {.sizes = {4, 64, 2}, .precision = Precision::kFast};
 
 class Player {
  public:

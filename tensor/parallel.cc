@@ -43,11 +43,11 @@ void pause() {
 #endif
 }
 
-// Waits for done() a while without sleeping: some tens of microseconds, which is what it costs to
-// wake a thread. False if it did not come true.
+// Waits for done() a while without sleeping: a few hundred microseconds, so that a worker is still
+// awake after the parts of a training step that one thread does. False if it did not come true.
 template <class Done>
 bool spin_until(bool may_spin, const Done& done) {
-  constexpr int kSpins = 2000;
+  constexpr int kSpins = 8000;
   for (int i = 0; may_spin && i < kSpins; ++i) {
     if (done()) return true;
     pause();
@@ -56,13 +56,14 @@ bool spin_until(bool may_spin, const Done& done) {
 }
 
 // Workers that wait until a round of work begins. In a round, part(p) is called once for each p in
-// [0, parts); part 0 belongs to the caller and part p to worker p - 1.
+// [0, parts): whoever is free takes the next one, so that a worker which is slow to wake, or has
+// lost its core to another process, holds nobody up.
 class Pool {
  public:
   explicit Pool(std::size_t threads) : may_spin_(threads <= std::thread::hardware_concurrency()) {
     workers_.reserve(threads - 1);
     try {
-      for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+      for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
     } catch (const std::system_error& error) {
       stop();
       throw EnvironmentError(
@@ -85,9 +86,11 @@ class Pool {
     const std::unique_lock round(round_mutex_, std::try_to_lock);
     if (!round.owns_lock()) return false;
     part_ = &part;
-    running_.store(parts - 1, std::memory_order_relaxed);
-    announce((round_number(round_.load(std::memory_order_relaxed)) + 1) * kPartsLimit + parts);
-    part(0);
+    running_.store(parts, std::memory_order_relaxed);
+    const std::uint64_t number = round_number(round_.load(std::memory_order_relaxed)) + 1;
+    next_.store(number * kPartsLimit, std::memory_order_release);
+    announce(number * kPartsLimit + parts);
+    take_parts(number * kPartsLimit + parts);
     const auto done = [this] { return running_.load(std::memory_order_acquire) == 0; };
     if (!spin_until(may_spin_, done)) {
       std::unique_lock lock(mutex_);
@@ -97,9 +100,25 @@ class Pool {
   }
 
  private:
-  // A round is one number, so that a worker without a part in it need not look at anything else:
-  // its count, and how many parts it has. No parts means that the pool closes.
+  // A round is one number: its count, and how many parts it has. No parts means that the pool
+  // closes.
   static constexpr std::uint64_t kPartsLimit = 2 * kMaxThreads;
+
+  // Does parts of a round until none is left. What is next carries the number of its round too, so
+  // a worker that comes late takes nothing of the one that follows.
+  void take_parts(std::uint64_t round) {
+    std::uint64_t next = next_.load(std::memory_order_acquire);
+    while (round_number(next) == round_number(round) && next < round) {
+      if (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel)) continue;
+      (*part_)(next % kPartsLimit);
+      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        const std::lock_guard lock(mutex_);
+        done_.notify_one();
+      }
+      next = next_.load(std::memory_order_acquire);
+    }
+  }
+
   static std::uint64_t round_number(std::uint64_t round) { return round / kPartsLimit; }
 
   // Under the mutex, so that no worker falls asleep between its last look and the call.
@@ -117,7 +136,7 @@ class Pool {
     workers_.clear();
   }
 
-  void work(std::size_t index) {
+  void work() {
     // A thread inherits the modes of its creator, which may flush subnormals or round another way.
     std::fesetenv(FE_DFL_ENV);
     inside_parallel = true;
@@ -129,14 +148,8 @@ class Pool {
         begin_.wait(lock, begun);
       }
       seen = round_.load(std::memory_order_acquire);
-      const std::uint64_t parts = seen % kPartsLimit;
-      if (parts == 0) return;
-      if (index >= parts) continue;
-      (*part_)(index);
-      if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        const std::lock_guard lock(mutex_);
-        done_.notify_one();
-      }
+      if (seen % kPartsLimit == 0) return;
+      take_parts(seen);
     }
   }
 
@@ -149,6 +162,7 @@ class Pool {
   const FunctionRef<void(std::size_t)>* part_ = nullptr;
   std::atomic<std::size_t> running_ = 0;
   std::atomic<std::uint64_t> round_ = 0;
+  std::atomic<std::uint64_t> next_ = 0;  // the round's number and the part nobody has taken yet
 };
 
 std::unique_ptr<Pool>& pool() {

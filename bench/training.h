@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autograd/ops.h"
@@ -55,12 +56,9 @@ class Training {
   // Returns the loss before the step.
   double step() { return step(x_, y_, {}); }
   double step(const Tensor& x, const Tensor& y, const Tensor& weights) {
-    Tape tape;
-    nn::Run run(tape, {.mode = nn::Mode::kTrain});
-    const Var logits = model_.forward(run, tape.constant(x));
-    const Var loss = cross_entropy(logits, y, weights);
-    ledger_.commit(optimizer_->propose(backward(loss)));
-    return loss.value().item();
+    const auto [loss, gradients] = pass(x, y, weights);
+    ledger_.commit(optimizer_->propose(gradients));
+    return loss;
   }
 
   const Store& theta() const { return theta_; }
@@ -69,6 +67,15 @@ class Training {
   const Tensor& y() const { return y_; }
 
  private:
+  // The tape and all values on it are gone before the commit needs memory.
+  std::pair<double, Gradients> pass(const Tensor& x, const Tensor& y, const Tensor& weights) const {
+    Tape tape;
+    nn::Run run(tape, {.mode = nn::Mode::kTrain});
+    const Var logits = model_.forward(run, tape.constant(x));
+    const Var loss = cross_entropy(logits, y, weights);
+    return {loss.value().item(), backward(loss)};
+  }
+
   Ledger ledger_;
   const Store& theta_;
   M model_;

@@ -208,9 +208,20 @@ PoolVector<Written> Ledger::make_values(const Proposal& proposal,
   };
   if (elements < kParallelElements) {
     for (std::size_t i = 0; i < first.size(); ++i) make(i);
-  } else {
-    parallel_jobs(first.size(), make);
+    return made;
   }
+  // Threads share out the parts of a large step, and then the rest, one each.
+  PoolVector<std::size_t> rest;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const bool large =
+        i >= writes && proposal.steps[i - writes].gradient.elements() >= kParallelElements;
+    if (large) {
+      make(i);
+    } else {
+      rest.push_back(i);
+    }
+  }
+  parallel_jobs(rest.size(), [&](std::size_t i) { make(rest[i]); });
   return made;
 }
 

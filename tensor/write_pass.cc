@@ -8,6 +8,7 @@
 
 #include "tensor/error.h"
 #include "tensor/kernels/update.h"
+#include "tensor/parallel.h"
 
 namespace palinode {
 namespace {
@@ -20,37 +21,46 @@ constexpr std::size_t kPiece = 1024;
 // go.
 constexpr std::size_t kDigestedWhole = std::size_t{1} << 15;
 
-// What is learned of one output, piece by piece.
+constexpr std::size_t kPart = kernels::ChangeSum<float>::kPart;
+
+// What is learned of one output. Its parts may be looked at by several threads; its digest is taken
+// on the way by a thread that sees the whole of it, otherwise at the end.
 template <class T>
 class Trace {
  public:
   Trace(std::span<const T> before, std::span<const T> after, WritePass pass)
       : before_(before), after_(after), pass_(pass) {
-    if (pass.digest && after.size_bytes() > kDigestedWhole) hash_.emplace();
+    if (pass.change) parts_.resize(parts_of(after.size()));
   }
 
-  void look_at(std::size_t begin, std::size_t count) {
+  static std::size_t parts_of(std::size_t n) { return (n + kPart - 1) / kPart; }
+
+  // Elements of part `part`; `whole` if one thread looks at all parts in order.
+  void look_at(std::size_t part, std::size_t begin, std::size_t count, bool whole) {
     const std::span<const T> piece = after_.subspan(begin, count);
-    if (pass_.change) change_.add(before_.subspan(begin, count), piece);
-    if (hash_) hash_->add(piece, no_nan());
+    if (pass_.change) parts_[part].add(before_.subspan(begin, count), piece);
+    if (!whole || !pass_.digest || after_.size_bytes() <= kDigestedWhole) return;
+    if (!hash_) hash_.emplace();
+    hash_->add(piece, pass_.change && parts_[part].finite());
   }
 
   Written finish(Tensor value) const {
     Written written{.value = std::move(value)};
     if (pass_.change) {
-      written.change = change_.total(before_, after_);
-      written.finite = change_.finite();
+      kernels::ChangeSum<T> sum;
+      for (const kernels::ChangeSum<T>& part : parts_) sum.append(part);
+      written.change = sum.total(before_, after_);
+      written.finite = sum.finite();
     }
-    if (pass_.digest) written.digest = hash_ ? hash_->finish() : xxh3(after_, no_nan());
+    const bool no_nan = pass_.change && written.finite;
+    if (pass_.digest) written.digest = hash_ ? hash_->finish() : xxh3(after_, no_nan);
     return written;
   }
 
  private:
-  bool no_nan() const { return pass_.change && change_.finite(); }
-
   std::span<const T> before_, after_;
   WritePass pass_;
-  kernels::ChangeSum<T> change_;
+  PoolVector<kernels::ChangeSum<T>> parts_;
   std::optional<Xxh3> hash_;
 };
 
@@ -139,6 +149,22 @@ std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T
 }
 
 template <class T>
+void advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool whole,
+                  InlineVector<Trace<T>, 1 + kMaxMoments>& traces) {
+  alignas(64) std::array<T, kPiece> room;
+  const std::size_t end = std::min(arrays.gradient.size(), (part + 1) * kPart);
+  for (std::size_t at = part * kPart; at < end; at += kPiece) {
+    const std::size_t count = std::min(kPiece, end - at);
+    const std::span<const T> g = prepared<T>(step, arrays.gradient.subspan(at, count), room);
+    std::visit([&](const auto& rule) { advance<T>(rule, g, arrays, at); }, step.rule);
+    // The next piece comes from memory while this one is digested.
+    prefetch(arrays.gradient, at + count);
+    for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
+    for (Trace<T>& trace : traces) trace.look_at(part, at, count, whole);
+  }
+}
+
+template <class T>
 Written copy_floats(const Tensor* old, const Tensor& value, WritePass pass) {
   const Tensor source = value.compact();
   const bool compares_with_zeros = old == nullptr && pass.change;
@@ -151,7 +177,7 @@ Written copy_floats(const Tensor* old, const Tensor& value, WritePass pass) {
   for (std::size_t at = 0; at < to.size(); at += kPiece) {
     const std::size_t count = std::min(kPiece, to.size() - at);
     std::ranges::copy(from.subspan(at, count), to.subspan(at, count).begin());
-    trace.look_at(at, count);
+    trace.look_at(at / kPart, at, count, true);
   }
   return trace.finish(std::move(builder).build());
 }
@@ -198,25 +224,27 @@ InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor&
     Arrays<T> arrays{gradient.values<T>(), {}, {}};
     InlineVector<TensorBuilder, 1 + kMaxMoments> builders;
     InlineVector<Trace<T>, 1 + kMaxMoments> traces;
-    alignas(64) std::array<T, kPiece> room;
     for (std::size_t i = 0; i <= moments.size(); ++i) {
       builders.push_back(TensorBuilder(weight.shape(), weight.dtype()));
       arrays.before.push_back((i == 0 ? weight : moments[i - 1]).template values<T>());
       arrays.after.push_back(builders[i].values<T>());
       traces.push_back({arrays.before[i], arrays.after[i], pass});
     }
-    for (std::size_t at = 0; at < arrays.gradient.size(); at += kPiece) {
-      const std::size_t count = std::min(kPiece, arrays.gradient.size() - at);
-      const std::span<const T> g = prepared<T>(step, arrays.gradient.subspan(at, count), room);
-      std::visit([&](const auto& rule) { advance<T>(rule, g, arrays, at); }, step.rule);
-      // The next piece comes from memory while this one is digested.
-      prefetch(arrays.gradient, at + count);
-      for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
-      for (Trace<T>& trace : traces) trace.look_at(at, count);
-    }
-    InlineVector<Written, 1 + kMaxMoments> written;
-    for (std::size_t i = 0; i < builders.size(); ++i) {
-      written.push_back(traces[i].finish(std::move(builders[i]).build()));
+    const std::size_t parts = Trace<T>::parts_of(gradient.elements());
+    parallel_for(parts, 1, [&](std::size_t begin, std::size_t end) {
+      const bool whole = begin == 0 && end == parts;
+      for (std::size_t part = begin; part < end; ++part) {
+        advance_part<T>(step, arrays, part, whole, traces);
+      }
+    });
+    InlineVector<Written, 1 + kMaxMoments> written(builders.size());
+    const auto finish = [&](std::size_t i) {
+      written[i] = traces[i].finish(std::move(builders[i]).build());
+    };
+    if (parts < 2) {
+      for (std::size_t i = 0; i < builders.size(); ++i) finish(i);
+    } else {
+      parallel_jobs(builders.size(), finish);
     }
     return written;
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <type_traits>
@@ -199,6 +200,18 @@ void ChangeSum<T>::add(std::span<const T> before, std::span<const T> after) {
     lanes_.squares = {};
     in_chunk_ = 0;
   }
+}
+
+template <class T>
+void ChangeSum<T>::append(const ChangeSum& next) {
+  static_assert(kPart % kChunk == 0 && std::has_single_bit(kPart / kChunk));
+  PALINODE_ASSERT(in_chunk_ == 0);
+  chunks_.append(next.chunks_);
+  in_chunk_ = next.in_chunk_;
+  lanes_.squares = next.lanes_.squares;
+  lanes_.largest = std::max(lanes_.largest, next.lanes_.largest);
+  lanes_.changed += next.lanes_.changed;
+  lanes_.finite = lanes_.finite && next.lanes_.finite;
 }
 
 template <class T>

@@ -33,6 +33,11 @@ class ChangeSum {
   // Adds the next elements; their number is a multiple of 64 but for the last piece.
   void add(std::span<const T> before, std::span<const T> after);
 
+  // Adds what `next` has seen, which is what follows here. All parts of an array that are appended
+  // have kPart elements but for the last: then bits do not depend on the division.
+  static constexpr std::size_t kPart = 16384;
+  void append(const ChangeSum& next);
+
   bool finite() const { return lanes_.finite; }
   // The change of all that was added. `before` and `after` are the whole arrays: f32 differences
   // that are very small or very large are taken once more, in f64.

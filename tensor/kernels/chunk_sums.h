@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <limits>
 
@@ -16,6 +17,21 @@ class ChunkSums {
     for (std::size_t bits = count_; (bits & 1) != 0; bits >>= 1) newer = pending_[--depth_] + newer;
     pending_[depth_++] = newer;
     ++count_;
+  }
+
+  // Adds the chunks that `next` has summed, as if they came one by one: for a count here that is a
+  // multiple of a power of two not below next's.
+  void append(const ChunkSums& next) {
+    std::size_t from = 0;
+    for (std::size_t level = std::bit_width(next.count_); level-- > 0;) {
+      if ((next.count_ >> level & 1) == 0) continue;
+      T newer = next.pending_[from++];
+      for (std::size_t bits = count_ >> level; (bits & 1) != 0; bits >>= 1) {
+        newer = pending_[--depth_] + newer;
+      }
+      pending_[depth_++] = newer;
+      count_ += std::size_t{1} << level;
+    }
   }
 
   T total() const {

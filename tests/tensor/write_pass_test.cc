@@ -53,7 +53,7 @@ TYPED_TEST_SUITE(WritePassOf, Types);
 
 TYPED_TEST(WritePassOf, ACopyHasTheValuesDigestAndChangeOfSeparatePasses) {
   using T = TypeParam;
-  for (const std::size_t n : Sizes{0, 1, 63, 1023, 1024, 1025, 4097, 10007}) {
+  for (const std::size_t n : Sizes{0, 1, 63, 1023, 1024, 1025, 4097, 10007, 70001}) {
     const Tensor old = random<T>(n, 1), value = random<T>(n, 2);
     expect_written<T>(copy_value(&old, value, kAll), old, value.values<T>());
     expect_written<T>(copy_value(nullptr, value, kAll), Tensor::zeros({n}, dtype_of<T>()),
@@ -61,9 +61,30 @@ TYPED_TEST(WritePassOf, ACopyHasTheValuesDigestAndChangeOfSeparatePasses) {
   }
 }
 
+TYPED_TEST(WritePassOf, ThreadsDoNotChangeAStep) {
+  using T = TypeParam;
+  const std::size_t before = threads();
+  for (const std::size_t n : Sizes{16385, 65536, 100003}) {
+    const Tensor g = random<T>(n, 1), w = random<T>(n, 2), m = random<T>(n, 3);
+    const Step step{.gradient = g, .rule = SgdRule{.lr = 0.1, .momentum = 0.9}};
+    set_threads(1);
+    const auto alone = take_step(step, w, std::array{m}, kAll);
+    for (const std::size_t used : Sizes{2, 3, 7}) {
+      set_threads(used);
+      const auto shared = take_step(step, w, std::array{m}, kAll);
+      for (std::size_t i = 0; i < alone.size(); ++i) {
+        expect_written<T>(shared[i], i == 0 ? w : m, alone[i].value.values<T>());
+        EXPECT_EQ(shared[i].digest, alone[i].digest);
+        EXPECT_EQ(shared[i].change.l2, alone[i].change.l2);
+      }
+    }
+  }
+  set_threads(before);
+}
+
 TYPED_TEST(WritePassOf, AStepHasTheBitsOfTheKernelsOverWholeArrays) {
   using T = TypeParam;
-  for (const std::size_t n : Sizes{0, 1, 65, 1024, 5003}) {
+  for (const std::size_t n : Sizes{0, 1, 65, 1024, 5003, 16384, 16385, 50001}) {
     const Tensor w = random<T>(n, 1), g = random<T>(n, 2), m = random<T>(n, 3);
     std::vector<T> positive = oracle::random_values<T>(n, 4);
     for (T& x : positive) x = std::abs(x);

@@ -1,6 +1,9 @@
 #include "tensor/digest.h"
 
-#include <openssl/evp.h>
+// The functions of one digest, which OpenSSL 3 calls deprecated: the general ones take memory from
+// the heap for every digest, and a ledger takes one for every record.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #define XXH_STATIC_LINKING_ONLY  // shows the state, which lies in a block of the pool
 #if defined(__x86_64__)
 #include <xxh_x86dispatch.h>  // the library's kernels for the processor at hand; the same digests
@@ -70,20 +73,21 @@ Xxh3Digest digest_of(const XXH128_hash_t& hash) {
 }
 
 void check(int ok) {
-  if (ok != 1) throw EnvironmentError("sha256: OpenSSL refused the operation");
+  PALINODE_ASSERT(ok == 1);  // they fail on a null context only
 }
 
 }  // namespace
 
-void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+void Sha256::Free::operator()(SHA256_CTX* context) const {
+  give_block(reinterpret_cast<std::byte*>(context), sizeof(SHA256_CTX));
+}
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  if (context_ == nullptr) throw EnvironmentError("sha256: OpenSSL gives no context");
-  check(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
+Sha256::Sha256() : context_(reinterpret_cast<SHA256_CTX*>(take_block(sizeof(SHA256_CTX)))) {
+  check(SHA256_Init(context_.get()));
 }
 
 Sha256& Sha256::add(std::span<const std::byte> bytes) {
-  check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()));
+  check(SHA256_Update(context_.get(), bytes.data(), bytes.size()));
   return *this;
 }
 
@@ -101,8 +105,8 @@ Sha256& Sha256::add(const Sha256Digest& digest) {
 
 Sha256Digest Sha256::finish() {
   Sha256Digest digest{};
-  check(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
-  check(EVP_DigestInit_ex(context_.get(), nullptr, nullptr));
+  check(SHA256_Final(digest.data(), context_.get()));
+  check(SHA256_Init(context_.get()));
   return digest;
 }
 

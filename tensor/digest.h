@@ -12,15 +12,15 @@
 
 #include "tensor/tensor.h"
 
-struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
-struct XXH3_state_s;   // xxHash's XXH3_state_t
+struct SHA256state_st;  // OpenSSL's SHA256_CTX
+struct XXH3_state_s;    // xxHash's XXH3_state_t
 
 namespace palinode {
 
 using Sha256Digest = std::array<std::uint8_t, 32>;
 using Xxh3Digest = std::array<std::uint8_t, 16>;
 
-// SHA-256 over bytes as they come. Throws EnvironmentError if OpenSSL has no SHA-256.
+// SHA-256 over bytes as they come.
 class Sha256 {
  public:
   Sha256();
@@ -33,9 +33,9 @@ class Sha256 {
 
  private:
   struct Free {
-    void operator()(evp_md_ctx_st* context) const;
+    void operator()(SHA256state_st* context) const;
   };
-  std::unique_ptr<evp_md_ctx_st, Free> context_;
+  std::unique_ptr<SHA256state_st, Free> context_;
 };
 
 Sha256Digest sha256(std::string_view text);

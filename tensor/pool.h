@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,22 @@ struct PoolAllocator {
 
 template <class T>
 using PoolVector = std::vector<T, PoolAllocator<T>>;
+
+// An uninitialized array of the pool.
+template <class T>
+struct GiveBack {
+  std::size_t bytes = 0;
+  void operator()(T* values) const noexcept {
+    give_block(reinterpret_cast<std::byte*>(values), bytes);
+  }
+};
+template <class T>
+using PoolArray = std::unique_ptr<T[], GiveBack<T>>;
+template <class T>
+PoolArray<T> pool_array(std::size_t count) {
+  const std::size_t bytes = count * sizeof(T);
+  return PoolArray<T>(reinterpret_cast<T*>(take_block(bytes)), {bytes});
+}
 
 // A string whose letters come from the pool, for names that are made anew in every step.
 class PoolString : public std::basic_string<char, std::char_traits<char>, PoolAllocator<char>> {

@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
-#include <memory>
-#include <vector>
 
 #include "tensor/error.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/tables.h"
 #include "tensor/parallel.h"
+#include "tensor/pool.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/conv.cc"
@@ -152,11 +151,6 @@ constexpr std::size_t share(std::size_t numerator, std::size_t denominator, std:
                                  std::max<std::size_t>(most, 1));
 }
 
-template <class T>
-std::unique_ptr<T[]> buffer(std::size_t count) {
-  return std::make_unique_for_overwrite<T[]>(count);
-}
-
 // The numbers s below `count` with from <= start + s * step < to.
 ConvRange steps_within(std::size_t count, std::size_t start, std::size_t step, std::size_t from,
                        std::size_t to) {
@@ -201,7 +195,7 @@ void add_blocks(const MatrixView<T>& columns, const MatrixView<T>& dy, bool firs
   const std::size_t c_out = dy.cols;
   const std::size_t slice = share(kValuesAtOnce, c_out, columns.cols);
   const auto body = [&](std::size_t begin, std::size_t end) {
-    const auto products = buffer<T>(slice * c_out);
+    const auto products = pool_array<T>(slice * c_out);
     for (; begin < end; begin += slice) {
       const std::size_t count = std::min(slice, end - begin);
       const std::span<T> out = dweight.subspan(begin * c_out, count * c_out);
@@ -263,7 +257,7 @@ void conv2d(const ConvShape& s, std::span<const T> x, std::span<const T> weight,
   const std::size_t at_once = share(kValuesAtOnce, depth, rows);
   const auto gather = table(T{}).gather;
   const auto body = [&](std::size_t begin, std::size_t end) {
-    const auto columns = buffer<T>(at_once * depth);
+    const auto columns = pool_array<T>(at_once * depth);
     for (; begin < end; begin += at_once) {
       const std::size_t count = std::min(at_once, end - begin);
       gather(s, x.data(), begin, begin + count, columns.get());
@@ -284,7 +278,7 @@ void conv2d_weight_grad(const ConvShape& s, std::span<const T> x, std::span<cons
     return matmul(transposed(row_major(x, rows, depth)), g, {}, dweight);
   }
   const std::size_t at_once = std::min(rows, kBlock * share(kFactorsAtOnce, kBlock * depth, rows));
-  const auto columns = buffer<T>(at_once * depth);
+  const auto columns = pool_array<T>(at_once * depth);
   const auto gather = table(T{}).gather;
   for (std::size_t row = 0; row < rows; row += at_once) {
     const std::size_t count = std::min(at_once, rows - row);
@@ -304,7 +298,7 @@ void conv2d_input_grad(const ConvShape& s, std::span<const T> dy, std::span<cons
   require_sizes<T>(s, dx, weight, dy);
   const std::size_t width = s.w.kernel * s.c_in;  // products of one output with a row of the kernel
   if (is_plain_product(s)) {
-    const std::vector<T> zeros(s.c_in);  // the sum over places starts from +0 here too
+    const PoolVector<T> zeros(s.c_in);  // the sum over places starts from +0 here too
     return matmul<T>(row_major(dy, s.rows(), s.c_out),
                      transposed(row_major(weight, s.c_in, s.c_out)), zeros, dx);
   }
@@ -327,7 +321,7 @@ void conv2d_input_grad(const ConvShape& s, std::span<const T> dy, std::span<cons
     }
   };
   const auto body = [&](std::size_t begin, std::size_t end) {
-    const auto columns = buffer<T>(at_once * length * width);
+    const auto columns = pool_array<T>(at_once * length * width);
     while (begin < end) {
       const std::size_t from = begin % s.h.in;
       const std::size_t count = std::min({at_once, end - begin, s.h.in - from});

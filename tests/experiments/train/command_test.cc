@@ -140,6 +140,26 @@ TEST(TrainCommand, RefusesToOverwriteARun) {
       folder.config() + ": train.steps is 20, the command asks for 30; a run keeps its settings");
 }
 
+TEST(TrainCommand, TouchesNoFolderForSettingsThatDoNotFit) {
+  const TemporaryRun folder("misfit");
+  const std::vector<std::vector<std::string>> misfits = {
+      {"--set", "data.validation=99999"},
+      {"--set", "data.name=austen"},
+      {"--set", "model.kind=cnn", "--set", "model.kernel=4"}};
+  for (std::vector<std::string> misfit : misfits) {
+    EXPECT_EQ(run(train(folder, misfit)), 2);
+    EXPECT_FALSE(fs::exists(folder.config()));
+  }
+  ASSERT_EQ(run(train(folder, kShort)), 0);
+  const std::string model = bytes_of(folder.model());
+  for (std::vector<std::string> misfit : misfits) {
+    misfit.push_back("--overwrite");
+    EXPECT_EQ(run(train(folder, misfit)), 2);
+    ASSERT_TRUE(fs::exists(folder.model()));
+    EXPECT_EQ(bytes_of(folder.model()), model);
+  }
+}
+
 TEST(TrainCommand, EndsWithTheCodeOfWhatWasWrong) {
   const TemporaryRun folder("codes");
   expect_one_line({"train"}, 2,
@@ -230,6 +250,8 @@ TEST(TrainCommand, WritesText) {
   EXPECT_NE(Process::out(), text);
   EXPECT_EQ(run({"generate", "--run", folder.path(), "--prompt", "\xC3\xBC"}), 2);
   EXPECT_EQ(run({"generate", "--run", folder.path(), "--prompt", ""}), 2);
+  expect_one_line({"generate", "--run", folder.path(), "--prompt", "T", "--temperature", "nan"}, 2,
+                  "--temperature: expected a number from 0 to 100, got nan");
 }
 
 TEST(TrainCommand, HelpHasExamples) {

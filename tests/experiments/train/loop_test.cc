@@ -91,7 +91,7 @@ Config parse(const char* text, const std::vector<std::string>& sets = {}) {
 }
 
 RunResult run(const Config& config, const RunFolder& folder, std::uint64_t stop_after = 0) {
-  return run_loop(config, folder, {.quiet = true, .stop_after = stop_after});
+  return run_loop(config, folder, {.quiet = true, .stop_after = stop_after}, prepare(config));
 }
 
 RunResult run_whole(const Config& config, const RunFolder& folder) {
@@ -220,6 +220,24 @@ TEST(TrainingLoop, RefusesToGoOnWithFilesOfAnotherRun) {
   EXPECT_EQ(bytes_of(folder.ledger()).size(), ledger.size() / 2);  // nothing was touched
   std::ofstream(folder.ledger()) << ledger;
   EXPECT_NO_THROW(run(config, folder));
+}
+
+TEST(TrainingLoop, RefusesToGoOnWithOtherSettings) {
+  const TemporaryRun folder("edited");
+  const Config config = parse(kDigits);
+  folder.start(config);
+  run(config, folder, 20);
+  const std::string model = bytes_of(folder.model()), checkpoint = bytes_of(folder.checkpoint());
+  for (const char* edit : {"seed=2", "optimizer.lr=0.5", "model.activation=tanh"}) {
+    EXPECT_MESSAGE(run(parse(kDigits, {edit}), folder), FormatError,
+                   folder.checkpoint() + ": was not taken with the settings of " + folder.config() +
+                       "; a run keeps its settings");
+  }
+  EXPECT_TRUE(bytes_of(folder.model()) == model);
+  EXPECT_TRUE(bytes_of(folder.checkpoint()) == checkpoint);
+  Config moved = config;
+  moved.data.dir = "elsewhere";
+  EXPECT_FALSE(run(moved, folder).stopped);
 }
 
 // `PALINODE_RESUMES=100` makes it the count of issue size; twelve by default.

@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "autograd/ops.h"
 #include "experiments/train/model_io.h"
 #include "tensor/ledger_file.h"
 #include "tests/experiments/train/temporary_run.h"
@@ -164,6 +167,50 @@ TEST(TrainingLoop, AnotherSeedIsAnotherRun) {
   run_whole(parse(kText), a);
   run_whole(parse(kText, {"seed=2"}), b);
   EXPECT_NE(metrics_of(a), metrics_of(b));
+}
+
+// docs/training.md: step s takes the batches a(s - 1) to as - 1, batch b the masks dropout/<b>.
+TEST(TrainingLoop, EachBatchHasItsOwnMasks) {
+  const TemporaryRun folder("masks");
+  const Config config = parse(kConvolutional, {"optimizer.lr=0", "train.steps=5"});
+  run_whole(config, folder);
+  const TrainedModel model = load_trained(folder.model());
+  const Task task = make_task(config);
+  const std::vector<nlohmann::json> lines = metrics_of(folder);
+  for (std::uint64_t step = 1; step <= 3; ++step) {
+    double sum = 0;
+    for (const std::uint64_t number : {2 * step - 2, 2 * step - 1}) {
+      const Rng masks = Rng(config.seed).stream("dropout").stream(number);
+      const Labelled batch = task.batches->at(number);
+      Tape tape;
+      nn::Run pass(tape, {.mode = nn::Mode::kTrain, .rng = &masks});
+      const Var logits = model.network->forward(pass, tape.constant(batch.x));
+      sum += cross_entropy(logits, batch.y).value().item();
+    }
+    EXPECT_EQ(lines[step - 1]["loss"], sum / 2);
+  }
+}
+
+TEST(TrainingLoop, NoWeightMovesFurtherThanAClippedGradient) {
+  const TemporaryRun still("clip_still"), moved("clip_moved");
+  const std::vector<std::string> one = {"optimizer.kind=sgd", "optimizer.clip_value=1e-3",
+                                        "train.steps=1", "train.keep=last"};
+  std::vector<std::string> none = one;
+  none.emplace_back("optimizer.lr=0");
+  std::vector<std::string> whole = one;
+  whole.emplace_back("optimizer.lr=1");
+  run_whole(parse(kDigits, none), still);
+  run_whole(parse(kDigits, whole), moved);
+  const TrainedModel before = load_trained(still.model()), after = load_trained(moved.model());
+  double furthest = 0;
+  for (const Entry& entry : before.network->store().entries()) {
+    const auto from = entry.value.values<float>();
+    const auto to = after.network->store().at(entry.name).values<float>();
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      furthest = std::max(furthest, std::abs(static_cast<double>(to[i]) - from[i]));
+    }
+  }
+  EXPECT_NEAR(furthest, 1e-3, 1e-6);
 }
 
 // Stops after each of `stops` in turn, each time in a fresh session, then runs to the end.

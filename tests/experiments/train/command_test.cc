@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 class Process {
  public:
   explicit Process(std::vector<std::string> arguments) {
+    static const Streams streams;
     arguments.insert(arguments.begin(), PALINODE_PROGRAM);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -50,6 +51,13 @@ class Process {
   static std::string err() { return bytes_of(path(STDERR_FILENO)); }
 
  private:
+  // Its two streams go away with the test program.
+  struct Streams {
+    ~Streams() {
+      for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::unlink(path(stream).c_str());
+    }
+  };
+
   static std::string path(int stream) {
     return (fs::temp_directory_path() /
             ("palinode_stream_" + std::to_string(getpid()) + "_" + std::to_string(stream)))

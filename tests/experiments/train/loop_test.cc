@@ -191,26 +191,35 @@ TEST(TrainingLoop, EachBatchHasItsOwnMasks) {
   }
 }
 
-TEST(TrainingLoop, NoWeightMovesFurtherThanAClippedGradient) {
-  const TemporaryRun still("clip_still"), moved("clip_moved");
-  const std::vector<std::string> one = {"optimizer.kind=sgd", "optimizer.clip_value=1e-3",
-                                        "train.steps=1", "train.keep=last"};
-  std::vector<std::string> none = one;
-  none.emplace_back("optimizer.lr=0");
-  std::vector<std::string> whole = one;
-  whole.emplace_back("optimizer.lr=1");
-  run_whole(parse(kDigits, none), still);
-  run_whole(parse(kDigits, whole), moved);
+// How far one step of plain SGD moves the weights: the furthest, and all together.
+struct Distance {
+  double furthest = 0, norm = 0;
+};
+
+Distance distance(const std::string& set) {
+  const TemporaryRun still("still"), moved("moved");
+  std::vector<std::string> sets = {set, "optimizer.kind=sgd", "train.steps=1", "train.keep=last",
+                                   "optimizer.lr=0"};
+  run_whole(parse(kDigits, sets), still);
+  sets.back() = "optimizer.lr=1";
+  run_whole(parse(kDigits, sets), moved);
   const TrainedModel before = load_trained(still.model()), after = load_trained(moved.model());
-  double furthest = 0;
+  Distance distance;
   for (const Entry& entry : before.network->store().entries()) {
     const auto from = entry.value.values<float>();
     const auto to = after.network->store().at(entry.name).values<float>();
     for (std::size_t i = 0; i < from.size(); ++i) {
-      furthest = std::max(furthest, std::abs(static_cast<double>(to[i]) - from[i]));
+      const double way = std::abs(static_cast<double>(to[i]) - from[i]);
+      distance.furthest = std::max(distance.furthest, way);
+      distance.norm = std::hypot(distance.norm, way);
     }
   }
-  EXPECT_NEAR(furthest, 1e-3, 1e-6);
+  return distance;
+}
+
+TEST(TrainingLoop, ClipsByValueAndByNorm) {
+  EXPECT_NEAR(distance("optimizer.clip_value=1e-3").furthest, 1e-3, 1e-6);
+  EXPECT_NEAR(distance("optimizer.clip_norm=1e-2").norm, 1e-2, 1e-5);
 }
 
 // Stops after each of `stops` in turn, each time in a fresh session, then runs to the end.

@@ -57,6 +57,15 @@ void run_backward(const Tape& tape, const Tape::Node& node, const Tensor& dy, Su
 }
 
 void run_segment_backward(const Tape& tape, const Tape::Node& node, const Tensor& dy, Sums& sums) {
+  // Also a buffer, which takes no gradient, goes into the values that are computed again.
+  for (const std::size_t place : node.parameters) {
+    const Tape::Node& parameter = tape.node(place);
+    const Entry& now = parameter.store->entries()[parameter.entry];
+    if (now.written == parameter.written) continue;
+    throw StaleReadError(
+        fmt::format("checkpoint: {}/{} was written between the forward pass and the backward pass",
+                    parameter.store->name(), now.name));
+  }
   Tape again;
   const Var x = again.variable(tape.value(node.operands[0]));
   const Var y = node.segment->run(again, x);
@@ -64,16 +73,10 @@ void run_segment_backward(const Tape& tape, const Tape::Node& node, const Tensor
   for (const std::size_t place : node.parameters) {
     const Tape::Node& parameter = tape.node(place);
     const Gradients::Item* item = gradients.find_item(*parameter.store, parameter.entry);
-    if (item == nullptr) continue;
-    if (item->written != parameter.written) {
-      throw StaleReadError(
-          fmt::format("checkpoint: {}/{} was written between the forward pass and "
-                      "the backward pass",
-                      parameter.store->name(), parameter.store->entries()[parameter.entry].name));
-    }
-    sums.add(place, item->value);
+    if (item != nullptr) sums.add(place, item->value);
   }
-  if (tape.node(node.operands[0]).differentiable) sums.add(node.operands[0], gradients.at(x));
+  const Tensor* dx = gradients.find(x);
+  if (dx != nullptr && tape.node(node.operands[0]).differentiable) sums.add(node.operands[0], *dx);
 }
 
 }  // namespace
@@ -101,11 +104,17 @@ const Tensor& Gradients::at(const Store& store, std::string_view name) const {
   return *found;
 }
 
-const Tensor& Gradients::at(Var variable) const {
+const Tensor* Gradients::find(Var variable) const {
   for (const Item& item : variables_) {
-    if (item.entry == variable.node()) return item.value;
+    if (item.entry == variable.node()) return &item.value;
   }
-  throw NameError("gradients: the loss does not depend on that variable");
+  return nullptr;
+}
+
+const Tensor& Gradients::at(Var variable) const {
+  const Tensor* found = find(variable);
+  if (found == nullptr) throw NameError("gradients: the loss does not depend on that variable");
+  return *found;
 }
 
 Var Tape::push(Node node) {

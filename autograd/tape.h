@@ -56,7 +56,8 @@ class Gradients {
   const Item* find_item(const Store& store, std::size_t entry) const;
   // Throws NameError if there is none.
   const Tensor& at(const Store& store, std::string_view name) const;
-  // By a variable of the tape. Throws NameError if the loss does not depend on it.
+  // By a variable of the tape. None, or NameError, if the loss does not depend on it.
+  const Tensor* find(Var variable) const;
   const Tensor& at(Var variable) const;
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <utility>
 
 #include "experiments/train/interrupt.h"
 #include "experiments/train/model_io.h"
@@ -22,6 +23,21 @@ std::optional<Checkpoint> last_checkpoint(const RunFolder& folder) {
   return load_checkpoint(folder.checkpoint());
 }
 
+// All that decides the bits of a run; where its data lies does not.
+std::string settings_of(Config config) {
+  config.data.dir.clear();
+  return to_toml(config);
+}
+
+// Settings that were edited since would make another run out of this one without a word.
+void check_settings(const Config& config, const RunFolder& folder, const Checkpoint& from) {
+  const auto kept = from.notes.find("settings");
+  if (kept != from.notes.end() && kept->second == settings_of(config)) return;
+  throw FormatError(
+      fmt::format("{}: was not taken with the settings of {}; a run keeps its settings",
+                  folder.checkpoint(), folder.config()));
+}
+
 std::unique_ptr<Ledger> open_ledger(const Config& config, const RunFolder& folder,
                                     const std::optional<Checkpoint>& from) {
   if (from) return std::make_unique<Ledger>(*from, folder.ledger());
@@ -36,11 +52,11 @@ Position start_of(const RunFolder& folder, const std::optional<Checkpoint>& from
 class Session {
  public:
   Session(const Config& config, const RunFolder& folder, const LoopOptions& options,
-          const std::optional<Checkpoint>& from)
+          const std::optional<Checkpoint>& from, Task task)
       : config_(config),
         folder_(folder),
         options_(options),
-        task_(make_task(config)),
+        task_(std::move(task)),
         ledger_(open_ledger(config, folder, from)),
         trainer_(config, task_, *ledger_),
         metrics_(folder.metrics(), task_.unit, start_of(folder, from).step),
@@ -123,7 +139,9 @@ class Session {
     if (config_.train.keep == "last") write_model();
     ledger_->sync();
     metrics_.flush_to_disk();
-    save_checkpoint(folder_.checkpoint(), checkpoint_of(*ledger_, notes_of(trainer_.position())));
+    Notes notes = notes_of(trainer_.position());
+    notes["settings"] = settings_of(config_);
+    save_checkpoint(folder_.checkpoint(), checkpoint_of(*ledger_, std::move(notes)));
   }
 
   Config config_;
@@ -138,8 +156,18 @@ class Session {
 
 }  // namespace
 
-RunResult run_loop(const Config& config, const RunFolder& folder, const LoopOptions& options) {
-  Session session(config, folder, options, last_checkpoint(folder));
+Task prepare(const Config& config) {
+  Task task = make_task(config);
+  Ledger ledger(Ledger::Level::kOff);
+  const Trainer trainer(config, task, ledger);
+  return task;
+}
+
+RunResult run_loop(const Config& config, const RunFolder& folder, const LoopOptions& options,
+                   Task task) {
+  const std::optional<Checkpoint> from = last_checkpoint(folder);
+  if (from) check_settings(config, folder, *from);
+  Session session(config, folder, options, from, std::move(task));
   const int signal = session.run();
   return session.result(signal);
 }

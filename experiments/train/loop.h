@@ -35,12 +35,18 @@ struct RunResult {
   Sha256Digest head{};
 };
 
+// What the run learns. Throws what is wrong with the config, its data and its model taken together;
+// asked before a folder is touched, a mistake costs no run that is in it.
+Task prepare(const Config& config);
+
 // Goes on from the folder's checkpoint if it has one, otherwise begins; the folder holds a run of
-// this config. Whatever step it is killed at, the run that goes on writes the same metrics (but for
-// times), the same ledger and the same weights as one that was never stopped.
+// this config, and `task` is what prepare() gave for it. Whatever step it is killed at, the run
+// that goes on writes the same metrics (but for times), the same ledger and the same weights as one
+// that was never stopped.
 //
 // A step makes no heap allocation of its own; a line of metrics reuses its buffer. Looks at the
 // validation set, checkpoints, and the first step of an epoch may allocate.
-RunResult run_loop(const Config& config, const RunFolder& folder, const LoopOptions& options);
+RunResult run_loop(const Config& config, const RunFolder& folder, const LoopOptions& options,
+                   Task task);
 
 }  // namespace palinode::experiments::train

@@ -128,10 +128,11 @@ int run_train(const Options& options) {
   }
   apply(options.machine);
   const Config config = options.resume ? resumed_config(options, folder, asked) : *asked.config;
+  Task task = prepare(config);
   if (!options.resume) folder.start(config);
   const LoopOptions loop{.quiet = options.quiet,
                          .color = use_color(STDERR_FILENO, options.no_color)};
-  return finish(options, folder, config, run_loop(config, folder, loop));
+  return finish(options, folder, config, run_loop(config, folder, loop, std::move(task)));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // `palinode eval` and `palinode generate`: what a trained model is good for.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -93,6 +94,9 @@ struct GenerateOptions {
 };
 
 int run_generate(const GenerateOptions& options) {
+  if (std::isnan(options.request.temperature)) {  // which no range leaves out
+    throw UsageError("--temperature: expected a number from 0 to 100, got nan");
+  }
   const std::string path = options.source.path();
   apply(options.machine);
   const TrainedModel model = load_trained(path);

@@ -77,5 +77,34 @@ TEST_F(Checkpoint, RefusesAParameterWrittenBetweenForwardAndBackward) {
   EXPECT_THROW(backward(loss), StaleReadError);
 }
 
+TEST_F(Checkpoint, RefusesABufferWrittenBetweenForwardAndBackward) {
+  const Store& buffers = ledger.open("buffers", Role::kBuffer);
+  ledger.commit(
+      {.proposer = "test", .writes = {{&buffers, "c", Tensor::full<float>({7, 7}, 2.0F), true}}});
+  Tape tape;
+  const Var in = tape.variable(x);
+  const Var y = checkpoint(in, [&](Tape& t, Var v) {
+    const Var weight = t.parameter(buffers, "c");
+    return matmul(v, weight);
+  });
+  const Var loss = sum(y);
+  ledger.commit(
+      {.proposer = "test", .writes = {{&buffers, "c", Tensor::full<float>({7, 7}, 3.0F)}}});
+  EXPECT_THROW(backward(loss), StaleReadError);
+}
+
+TEST_F(Checkpoint, MayLeaveItsInputUnused) {
+  Tape tape;
+  const Var in = tape.variable(x);
+  const Var y = checkpoint(in, [this](Tape& t, Var) {
+    const Var weight = t.parameter(store, "a");
+    return tanh(weight);
+  });
+  const Var loss = sum(y);
+  const Gradients gradients = backward(loss);
+  EXPECT_EQ(gradients.items().size(), 1U);
+  EXPECT_EQ(gradients.find(in), nullptr);
+}
+
 }  // namespace
 }  // namespace palinode

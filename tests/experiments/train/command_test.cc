@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 class Process {
  public:
   explicit Process(std::vector<std::string> arguments) {
+    static const Streams streams;
     arguments.insert(arguments.begin(), PALINODE_PROGRAM);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -50,6 +51,13 @@ class Process {
   static std::string err() { return bytes_of(path(STDERR_FILENO)); }
 
  private:
+  // Its two streams go away with the test program.
+  struct Streams {
+    ~Streams() {
+      for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::unlink(path(stream).c_str());
+    }
+  };
+
   static std::string path(int stream) {
     return (fs::temp_directory_path() /
             ("palinode_stream_" + std::to_string(getpid()) + "_" + std::to_string(stream)))
@@ -138,6 +146,26 @@ TEST(TrainCommand, RefusesToOverwriteARun) {
   expect_one_line(
       train(folder, {"--resume", "--set", "train.steps=30"}), 2,
       folder.config() + ": train.steps is 20, the command asks for 30; a run keeps its settings");
+}
+
+TEST(TrainCommand, TouchesNoFolderForSettingsThatDoNotFit) {
+  const TemporaryRun folder("misfit");
+  const std::vector<std::vector<std::string>> misfits = {
+      {"--set", "data.validation=99999"},
+      {"--set", "data.name=austen"},
+      {"--set", "model.kind=cnn", "--set", "model.kernel=4"}};
+  for (std::vector<std::string> misfit : misfits) {
+    EXPECT_EQ(run(train(folder, misfit)), 2);
+    EXPECT_FALSE(fs::exists(folder.config()));
+  }
+  ASSERT_EQ(run(train(folder, kShort)), 0);
+  const std::string model = bytes_of(folder.model());
+  for (std::vector<std::string> misfit : misfits) {
+    misfit.push_back("--overwrite");
+    EXPECT_EQ(run(train(folder, misfit)), 2);
+    ASSERT_TRUE(fs::exists(folder.model()));
+    EXPECT_EQ(bytes_of(folder.model()), model);
+  }
 }
 
 TEST(TrainCommand, EndsWithTheCodeOfWhatWasWrong) {
@@ -230,6 +258,8 @@ TEST(TrainCommand, WritesText) {
   EXPECT_NE(Process::out(), text);
   EXPECT_EQ(run({"generate", "--run", folder.path(), "--prompt", "\xC3\xBC"}), 2);
   EXPECT_EQ(run({"generate", "--run", folder.path(), "--prompt", ""}), 2);
+  expect_one_line({"generate", "--run", folder.path(), "--prompt", "T", "--temperature", "nan"}, 2,
+                  "--temperature: expected a number from 0 to 100, got nan");
 }
 
 TEST(TrainCommand, HelpHasExamples) {

@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "autograd/ops.h"
 #include "experiments/train/model_io.h"
 #include "tensor/ledger_file.h"
 #include "tests/experiments/train/temporary_run.h"
@@ -91,7 +94,7 @@ Config parse(const char* text, const std::vector<std::string>& sets = {}) {
 }
 
 RunResult run(const Config& config, const RunFolder& folder, std::uint64_t stop_after = 0) {
-  return run_loop(config, folder, {.quiet = true, .stop_after = stop_after});
+  return run_loop(config, folder, {.quiet = true, .stop_after = stop_after}, prepare(config));
 }
 
 RunResult run_whole(const Config& config, const RunFolder& folder) {
@@ -166,6 +169,59 @@ TEST(TrainingLoop, AnotherSeedIsAnotherRun) {
   EXPECT_NE(metrics_of(a), metrics_of(b));
 }
 
+// docs/training.md: step s takes the batches a(s - 1) to as - 1, batch b the masks dropout/<b>.
+TEST(TrainingLoop, EachBatchHasItsOwnMasks) {
+  const TemporaryRun folder("masks");
+  const Config config = parse(kConvolutional, {"optimizer.lr=0", "train.steps=5"});
+  run_whole(config, folder);
+  const TrainedModel model = load_trained(folder.model());
+  const Task task = make_task(config);
+  const std::vector<nlohmann::json> lines = metrics_of(folder);
+  for (std::uint64_t step = 1; step <= 3; ++step) {
+    double sum = 0;
+    for (const std::uint64_t number : {2 * step - 2, 2 * step - 1}) {
+      const Rng masks = Rng(config.seed).stream("dropout").stream(number);
+      const Labelled batch = task.batches->at(number);
+      Tape tape;
+      nn::Run pass(tape, {.mode = nn::Mode::kTrain, .rng = &masks});
+      const Var logits = model.network->forward(pass, tape.constant(batch.x));
+      sum += cross_entropy(logits, batch.y).value().item();
+    }
+    EXPECT_EQ(lines[step - 1]["loss"], sum / 2);
+  }
+}
+
+// How far one step of plain SGD moves the weights: the furthest, and all together.
+struct Distance {
+  double furthest = 0, norm = 0;
+};
+
+Distance distance(const std::string& set) {
+  const TemporaryRun still("still"), moved("moved");
+  std::vector<std::string> sets = {set, "optimizer.kind=sgd", "train.steps=1", "train.keep=last",
+                                   "optimizer.lr=0"};
+  run_whole(parse(kDigits, sets), still);
+  sets.back() = "optimizer.lr=1";
+  run_whole(parse(kDigits, sets), moved);
+  const TrainedModel before = load_trained(still.model()), after = load_trained(moved.model());
+  Distance distance;
+  for (const Entry& entry : before.network->store().entries()) {
+    const auto from = entry.value.values<float>();
+    const auto to = after.network->store().at(entry.name).values<float>();
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const double way = std::abs(static_cast<double>(to[i]) - from[i]);
+      distance.furthest = std::max(distance.furthest, way);
+      distance.norm = std::hypot(distance.norm, way);
+    }
+  }
+  return distance;
+}
+
+TEST(TrainingLoop, ClipsByValueAndByNorm) {
+  EXPECT_NEAR(distance("optimizer.clip_value=1e-3").furthest, 1e-3, 1e-6);
+  EXPECT_NEAR(distance("optimizer.clip_norm=1e-2").norm, 1e-2, 1e-5);
+}
+
 // Stops after each of `stops` in turn, each time in a fresh session, then runs to the end.
 void expect_resumes(const char* text, const std::vector<std::uint64_t>& stops,
                     const RunFolder& whole) {
@@ -220,6 +276,24 @@ TEST(TrainingLoop, RefusesToGoOnWithFilesOfAnotherRun) {
   EXPECT_EQ(bytes_of(folder.ledger()).size(), ledger.size() / 2);  // nothing was touched
   std::ofstream(folder.ledger()) << ledger;
   EXPECT_NO_THROW(run(config, folder));
+}
+
+TEST(TrainingLoop, RefusesToGoOnWithOtherSettings) {
+  const TemporaryRun folder("edited");
+  const Config config = parse(kDigits);
+  folder.start(config);
+  run(config, folder, 20);
+  const std::string model = bytes_of(folder.model()), checkpoint = bytes_of(folder.checkpoint());
+  for (const char* edit : {"seed=2", "optimizer.lr=0.5", "model.activation=tanh"}) {
+    EXPECT_MESSAGE(run(parse(kDigits, {edit}), folder), FormatError,
+                   folder.checkpoint() + ": was not taken with the settings of " + folder.config() +
+                       "; a run keeps its settings");
+  }
+  EXPECT_TRUE(bytes_of(folder.model()) == model);
+  EXPECT_TRUE(bytes_of(folder.checkpoint()) == checkpoint);
+  Config moved = config;
+  moved.data.dir = "elsewhere";
+  EXPECT_FALSE(run(moved, folder).stopped);
 }
 
 // `PALINODE_RESUMES=100` makes it the count of issue size; twelve by default.

@@ -64,7 +64,7 @@ TEST(LanguageIdentityExhaustive, IsWhatItsCommandBuilds) {
   const TemporaryRun folder("identity");
   const Config config = published_settings();
   folder.start(config);
-  const RunResult result = run_loop(config, folder, {.quiet = true});
+  const RunResult result = run_loop(config, folder, {.quiet = true}, prepare(config));
   EXPECT_EQ(hex(result.model), kFingerprint);
   EXPECT_TRUE(bytes_of(folder.model()) == bytes_of(committed())) << "the files differ";
 }

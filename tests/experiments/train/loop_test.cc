@@ -129,6 +129,21 @@ TEST(TrainingLoop, LeavesALedgerWithTheHeadItReports) {
   EXPECT_EQ(verdict.records, result.records);
 }
 
+TEST(TrainingLoop, AccumulatesTheMeanGradientOfItsBatches) {
+  const auto first_line = [](const std::string& batch, const std::string& accumulate) {
+    const TemporaryRun folder("accumulate");
+    run_whole(parse(kDigits, {"train.steps=1", "train.batch=" + batch,
+                              "optimizer.accumulate=" + accumulate}),
+              folder);
+    return metrics_of(folder).at(0);
+  };
+  const nlohmann::json halves = first_line("16", "2"), whole = first_line("32", "1");
+  const double norm = whole["grad_norm"], loss = whole["loss"];
+  EXPECT_NEAR(halves["grad_norm"], norm, 1e-5 * norm);
+  EXPECT_NEAR(halves["loss"], loss, 1e-5 * loss);
+  EXPECT_GT(std::abs(first_line("16", "1")["grad_norm"].get<double>() - norm), 1e-2 * norm);
+}
+
 TEST(TrainingLoop, KeepsTheBestWeightsWhenAsked) {
   const TemporaryRun folder("best");
   const Config config = parse(kDigits, {"optimizer.lr=0.05", "train.steps=200"});

@@ -14,6 +14,7 @@
 #include "experiments/train/command.h"
 #include "experiments/usage_error.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 #include "tensor/ledger_file.h"
 
 namespace palinode::experiments {
@@ -77,7 +78,7 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
     print(fmt::format("report:  {}/report.html\n", config.out));
   }
   if (!write_digests.empty()) {
-    if (result.sound()) write_file(write_digests, updated_digests(config, result));
+    if (result.sound()) write_file_atomically(write_digests, updated_digests(config, result));
     return result.sound() ? kDone : kCheckFailed;
   }
   return result.sound() && result.digests_match() ? kDone : kCheckFailed;

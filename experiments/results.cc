@@ -1,15 +1,9 @@
 #include "experiments/results.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -114,26 +108,6 @@ std::string csv_field(const ordered_json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-[[noreturn]] void cannot_write(const std::string& path) {
-  throw EnvironmentError(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
-}
-
-class Descriptor {
- public:
-  // `named` is the file that the user asked for, for the message.
-  Descriptor(const std::string& path, int flags, const std::string& named)
-      : fd_(::open(path.c_str(), flags, 0644)) {
-    if (fd_ < 0) cannot_write(named);
-  }
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 std::vector<Group> group_rows(std::span<const Row> rows) {
@@ -211,24 +185,6 @@ std::string rows_csv(std::span<const Row> rows) {
     csv += line + "\n";
   }
   return csv;
-}
-
-void write_file(const std::string& path, std::string_view content) {
-  const std::string temporary = path + ".partial";
-  {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, path);
-    for (std::string_view rest = content; !rest.empty();) {
-      const ssize_t written = ::write(file.get(), rest.data(), rest.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) cannot_write(path);
-      rest.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (::fsync(file.get()) != 0) cannot_write(path);
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) cannot_write(path);
-  const std::string folder = std::filesystem::absolute(path).parent_path().string();
-  const Descriptor directory(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, path);
-  if (::fsync(directory.get()) != 0) cannot_write(path);
 }
 
 }  // namespace palinode::experiments

@@ -40,8 +40,4 @@ nlohmann::ordered_json row_json(const Row& row);
 nlohmann::ordered_json group_json(const Group& group);
 std::string rows_csv(std::span<const Row> rows);
 
-// Writes the whole file under a temporary name, fsyncs, renames, and fsyncs the directory. Throws
-// EnvironmentError naming the file.
-void write_file(const std::string& path, std::string_view content);
-
 }  // namespace palinode::experiments

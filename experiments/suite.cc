@@ -11,6 +11,7 @@
 #include "experiments/progress.h"
 #include "experiments/report.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 #include "tensor/gemm.h"
 #include "tensor/parallel.h"
 
@@ -172,13 +173,13 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
 
 void write_results(const SuiteConfig& config, const SuiteResult& result) {
   const ordered_json json = results_json(config, result);
-  write_file(config.out + "/results.json", json.dump(1) + "\n");
-  write_file(config.out + "/results.csv", rows_csv(result.rows));
+  write_file_atomically(config.out + "/results.json", json.dump(1) + "\n");
+  write_file_atomically(config.out + "/results.csv", rows_csv(result.rows));
   if (result.certificate) {
-    write_file(config.out + "/certificate.json",
-               certificate_json(config, *result.certificate).dump(1) + "\n");
+    write_file_atomically(config.out + "/certificate.json",
+                          certificate_json(config, *result.certificate).dump(1) + "\n");
   }
-  write_file(config.out + "/report.html", render_report(nlohmann::json(json)));
+  write_file_atomically(config.out + "/report.html", render_report(nlohmann::json(json)));
 }
 
 std::string updated_digests(const SuiteConfig& config, const SuiteResult& result) {

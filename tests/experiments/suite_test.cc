@@ -256,10 +256,5 @@ TEST(Files, AreWrittenWholeAndAgreeWithTheResult) {
   std::filesystem::remove_all(config.out);
 }
 
-TEST(Files, ThatCannotBeWrittenAreNamed) {
-  EXPECT_MESSAGE(write_file("/nonexistent/x.json", "{}"), EnvironmentError,
-                 "cannot write /nonexistent/x.json: No such file or directory");
-}
-
 }  // namespace
 }  // namespace palinode::experiments

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <numeric>
 #include <utility>
 
@@ -13,6 +14,14 @@ namespace {
 
 constexpr std::size_t kMaxLayers = 1024;
 constexpr std::size_t kMaxContextValues = std::size_t{1} << 26;
+
+Sha256Digest key_of(std::string_view model, const HeadSettings& settings) {
+  Sha256 sha;
+  sha.add(model).add(std::uint64_t{settings.heads}).add(std::uint64_t{settings.kv_heads});
+  sha.add(std::bit_cast<std::uint64_t>(settings.rope_base));
+  sha.add(std::bit_cast<std::uint64_t>(settings.eps));
+  return sha.add(static_cast<std::uint64_t>(settings.precision)).finish();
+}
 
 }  // namespace
 
@@ -29,7 +38,7 @@ void check_decoder(std::string_view model, const DecoderSize& size) {
 }
 
 Place begin_pass(std::string_view model, Run& run, const Store& store, const Tensor& tokens,
-                 std::size_t context) {
+                 std::size_t context, const HeadSettings& settings) {
   if (tokens.dtype() != Dtype::kI32) {
     throw DtypeError(
         fmt::format("{}: tokens are i32 [batch, time], got {}", model, tokens.describe()));
@@ -40,7 +49,7 @@ Place begin_pass(std::string_view model, Run& run, const Store& store, const Ten
   }
   Place place{.batch = tokens.shape()[0], .time = tokens.shape()[1]};
   if (KvCache* cache = run.cache()) {
-    cache->claim(store, run, place.batch);
+    cache->claim(store, run, place.batch, key_of(model, settings));
     place.offset = cache->length();
   }
   if (place.time > context || place.offset > context - place.time) {

@@ -20,10 +20,16 @@ struct DecoderSize {
 // a file could ask for any.
 void check_decoder(std::string_view model, const DecoderSize& size);
 
-// Checks the tokens, i32 [batch, time], and claims the run's cache if there is one. Throws
-// DtypeError, and ShapeError if there are none or they do not fit into the context.
+// Checks the tokens, i32 [batch, time], and claims the run's cache if there is one, for the model
+// with these settings of its heads. Throws DtypeError, and ShapeError if there are none or they do
+// not fit into the context.
+struct HeadSettings {
+  std::size_t heads, kv_heads;
+  double rope_base, eps;
+  Precision precision;
+};
 Place begin_pass(std::string_view model, Run& run, const Store& store, const Tensor& tokens,
-                 std::size_t context);
+                 std::size_t context, const HeadSettings& settings);
 void end_pass(Run& run, const Place& place);
 
 // x through all blocks, each by run_block(run, block, x, place). With `checkpointing` each is a

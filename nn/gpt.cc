@@ -49,7 +49,8 @@ Var Gpt::run_block(Run& run, const Block& block, Var x, const Place& place) {
 }
 
 Var Gpt::forward(Run& run, Var tokens) const {
-  const Place place = begin_pass("gpt", run, *store_, tokens.value(), config_.context);
+  const Place place = begin_pass("gpt", run, *store_, tokens.value(), config_.context,
+                                 {config_.heads, config_.heads, 0, 0, config_.precision});
   Var x = token_(run, tokens.value());
   const Var positions = position_(run, positions_of(place));
   x = add(x, positions);

@@ -10,9 +10,9 @@
 namespace palinode::nn {
 namespace {
 
-Sha256Digest key_of(const Store& store, const Run& run) {
+Sha256Digest key_of(const Store& store, const Run& run, const Sha256Digest& settings) {
   Sha256 sha;
-  sha.add(content_key(store));
+  sha.add(settings).add(content_key(store));
   for (const Seam* seam : run.settings().seams) sha.add(seam->key());
   return sha.finish();
 }
@@ -36,8 +36,9 @@ Tensor appended(const Tensor& held, std::size_t length, const Tensor& fresh, std
 
 }  // namespace
 
-void KvCache::claim(const Store& store, const Run& run, std::size_t batch) {
-  const Sha256Digest function = key_of(store, run);
+void KvCache::claim(const Store& store, const Run& run, std::size_t batch,
+                    const Sha256Digest& settings) {
+  const Sha256Digest function = key_of(store, run, settings);
   if (length_ == 0) {
     layers_.clear();
     function_ = function;
@@ -45,10 +46,11 @@ void KvCache::claim(const Store& store, const Run& run, std::size_t batch) {
     return;
   }
   if (function_ != function) {
-    throw StaleReadError(fmt::format(
-        "kv_cache: its {} tokens were seen with other weights or behaviors than those of {} now; "
-        "clear it",
-        length_, store.name()));
+    throw StaleReadError(
+        fmt::format("kv_cache: its {} tokens were seen with other settings, weights or behaviors "
+                    "than those of {} now; "
+                    "clear it",
+                    length_, store.name()));
   }
   if (batch_ != batch) {
     throw ShapeError(fmt::format("kv_cache: holds {} sequences, got {}", batch_, batch));

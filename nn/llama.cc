@@ -46,7 +46,9 @@ Var Llama::run_block(Run& run, const Block& block, Var x, const Place& place) {
 }
 
 Var Llama::forward(Run& run, Var tokens) const {
-  const Place place = begin_pass("llama", run, *store_, tokens.value(), config_.context);
+  const Place place = begin_pass(
+      "llama", run, *store_, tokens.value(), config_.context,
+      {config_.heads, config_.kv_heads, config_.rope_base, config_.eps, config_.precision});
   Var x = token_(run, tokens.value());
   x = reshape(x, {place.batch * place.time, config_.width});
   x = run_blocks(run, blocks_, x, place, config_.checkpointing, run_block);

@@ -83,9 +83,14 @@ class DecoderTest : public testing::TestWithParam<ModelConfig> {
   Subject subject{GetParam()};
 };
 
+std::string name_of(const testing::TestParamInfo<ModelConfig>& info) {
+  return std::vector<std::string>{"Gpt", "TiedGpt", "Llama", "TiedLlama"}[info.index];
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, DecoderTest,
                          testing::Values(gpt_config(false), gpt_config(true), llama_config(false),
-                                         llama_config(true)));
+                                         llama_config(true)),
+                         name_of);
 
 TEST_P(DecoderTest, GivesARowOfLogitsForEachToken) {
   const Tensor logits = evaluate(*subject.network, subject.x);
@@ -146,12 +151,33 @@ TEST_P(DecoderTest, ACacheIsRefusedOnceTheWeightsHaveChanged) {
   step(*subject.network);
   const optim::Adam adam(subject.ledger.open("adam", Role::kOptimizer), subject.theta, {.lr = 0.1});
   subject.ledger.commit(adam.propose(subject.gradients(*subject.network)));
-  EXPECT_MESSAGE(step(*subject.network), StaleReadError,
-                 "kv_cache: its 1 tokens were seen with other weights or behaviors than those of "
-                 "theta now; clear it");
+  EXPECT_MESSAGE(
+      step(*subject.network), StaleReadError,
+      "kv_cache: its 1 tokens were seen with other settings, weights or behaviors than those of "
+      "theta now; clear it");
   cache.clear();
   step(*subject.network);
   EXPECT_EQ(cache.length(), 1U);
+}
+
+TEST(DecoderCache, IsRefusedByTheSameWeightsWithOtherHeads) {
+  Ledger ledger;
+  const Store& theta = ledger.open("theta", Role::kIdentity);
+  const auto with_heads = [&](std::size_t heads) {
+    return Gpt(theta, {.vocab = 11, .context = 8, .layers = 1, .heads = heads, .width = 12});
+  };
+  const Gpt two = with_heads(2), three = with_heads(3);
+  ledger.commit(two.init(Rng(1)));
+  KvCache cache;
+  const auto step = [&](const Model& function) {
+    Tape tape;
+    nn::Run run(tape, {.cache = &cache});
+    function.forward(run, tape.constant(Tensor::zeros({1, 1}, Dtype::kI32)));
+  };
+  step(two);
+  EXPECT_THROW(step(three), StaleReadError);
+  step(two);
+  EXPECT_EQ(cache.length(), 2U);
 }
 
 TEST_P(DecoderTest, ALoraAttachesAtEverySiteAndDetachesToTheSameBits) {

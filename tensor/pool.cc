@@ -87,7 +87,8 @@ class Pool {
       const std::scoped_lock lock(mutex_);
       if (kept_[size.index] + size.bytes <= kKeptPerClass) {
         kept_[size.index] += size.bytes;
-        free_[size.index] = std::construct_at(reinterpret_cast<Free*>(block), free_[size.index]);
+        free_[size.index] =
+            std::construct_at(reinterpret_cast<Free*>(block), Free{free_[size.index]});
         return;
       }
     }

@@ -71,8 +71,8 @@ TEST(Schedule, RefusesWhatIsNoSchedule) {
                  "schedule: the rate goes from a finite peak down to a floor of 0 or more, got 0.1 "
                  "and 0.2");
   EXPECT_THROW(Schedule(-0.1), Error);
-  EXPECT_THROW(Schedule(std::numeric_limits<double>::quiet_NaN()), Error);
-  EXPECT_THROW(Schedule(std::numeric_limits<double>::infinity()), Error);
+  EXPECT_THROW(Schedule{std::numeric_limits<double>::quiet_NaN()}, Error);
+  EXPECT_THROW(Schedule{std::numeric_limits<double>::infinity()}, Error);
 }
 
 TEST(Schedule, AnOptimizerTakesTheRateOfItsStep) {

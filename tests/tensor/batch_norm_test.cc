@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
 #include <vector>
 
 #include "tests/support/bits.h"
@@ -68,9 +69,11 @@ void check(const Batch<T>& t) {
   });
 }
 
+using Sizes = std::initializer_list<std::size_t>;
+
 TEST(BatchNorm, IsThatOfTheSpecification) {
-  for (const std::size_t rows : {1, 2, 255, 256, 257, 700}) {
-    for (const std::size_t cols : {0, 1, 3, 16, 17, 65}) {
+  for (const std::size_t rows : Sizes{1, 2, 255, 256, 257, 700}) {
+    for (const std::size_t cols : Sizes{0, 1, 3, 16, 17, 65}) {
       check(Batch<float>{rows, cols});
       check(Batch<double>{rows, cols});
     }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <initializer_list>
 #include <vector>
 
 #include "tensor/parallel.h"
@@ -12,10 +13,12 @@
 namespace palinode::kernels {
 namespace {
 
+using Sizes = std::initializer_list<std::size_t>;
+
 template <class T>
 void follows_the_words(std::uint32_t threshold) {
   const Rng rng = Rng(0x123456789abcdefULL).stream("mask");
-  for (const std::size_t n : {0, 1, 3, 4, 17, 1023, 1024, 1025, 5003}) {
+  for (const std::size_t n : Sizes{0, 1, 3, 4, 17, 1023, 1024, 1025, 5003}) {
     const std::vector<T> x = oracle::random_values<T>(n, 3);
     const T scale = T{1} / T{3};
     std::vector<T> want(n);

@@ -174,7 +174,8 @@ TYPED_TEST(MatMul, ABatchHasTheBitsOfItsProducts) {
   const std::size_t before = threads();
   const std::size_t shapes[][4] = {
       {1, 3, 5, 7}, {3, 40, 33, 300}, {5, 64, 64, 70}, {2, 6, 0, 3}, {4, 3, 5, 0}};
-  for (const auto& [count, m, n, k] : shapes) {
+  for (const auto& shape : shapes) {
+    const std::size_t count = shape[0], m = shape[1], n = shape[2], k = shape[3];
     const auto a = oracle::hostile_values<T>(count * m * k, m);
     const auto b = oracle::random_values<T>(count * k * n, k);
     const MatrixView<T> turned = {b, k, n, 1, k};  // each b[x] is stored [n, k]

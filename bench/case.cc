@@ -39,8 +39,9 @@ double figure(Unit unit, double rate) {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const auto& part : {matmul_cases, reduce_cases, row_cases, attention_cases,
-                           elementwise_cases, training_cases, framework_cases, step_cases}) {
+  for (const auto& part :
+       {matmul_cases, reduce_cases, row_cases, attention_cases, elementwise_cases, training_cases,
+        framework_cases, step_cases, behavior_cases}) {
     for (Case& each : part()) all.push_back(std::move(each));
   }
   return all;

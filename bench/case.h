@@ -87,6 +87,7 @@ std::vector<Case> elementwise_cases();
 std::vector<Case> training_cases();
 std::vector<Case> framework_cases();
 std::vector<Case> step_cases();
+std::vector<Case> behavior_cases();
 
 // Fixed values from a page boundary on, in [-1, 1) unless told otherwise. Copies share them.
 template <class T>

@@ -98,7 +98,7 @@ std::string read_file(const std::string& path, std::size_t limit) {
   return bytes;
 }
 
-void write_file_atomically(const std::string& path, std::string_view bytes) {
+void write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode) {
   const std::string folder_name = folder_of(path);
   const std::string name = path.substr(folder_name.size());
   const Descriptor folder(
@@ -114,14 +114,36 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   }
   const std::string partial_name = name + ".partial";
   const Descriptor file(::openat(folder.get(), partial_name.c_str(),
-                                 O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
+                                 O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!file.open()) cannot_write(path);
+  // A partial file that was left behind has a mode of its own.
+  if ((mode & 0077) == 0 && ::fchmod(file.get(), mode) != 0) cannot_write(path);
   Partial partial(folder.get(), partial_name);
   write_all(file.get(), bytes, path);
   if (::fsync(file.get()) != 0) cannot_write(path);
   if (::renameat(folder.get(), partial.name(), folder.get(), name.c_str()) != 0) cannot_write(path);
   partial.renamed();
   if (::fsync(folder.get()) != 0) cannot_write(path);
+}
+
+bool remove_file(const std::string& path) {
+  const std::string folder_name = folder_of(path);
+  const std::string name = path.substr(folder_name.size());
+  const Descriptor folder(
+      ::open(folder_name.empty() ? "." : folder_name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto fail = [&] {
+    throw EnvironmentError(fmt::format("cannot remove {}: {}", path, std::strerror(errno)));
+  };
+  if (!folder.open()) {
+    if (errno == ENOENT) return false;
+    fail();
+  }
+  if (::unlinkat(folder.get(), name.c_str(), 0) != 0) {
+    if (errno == ENOENT) return false;
+    fail();
+  }
+  if (::fsync(folder.get()) != 0) fail();
+  return true;
 }
 
 }  // namespace palinode

@@ -41,10 +41,14 @@ std::string_view reason_name(Reason reason) {
       return "policy-gradient";
     case Reason::kNoise:
       return "noise";
+    case Reason::kMerge:
+      return "merge";
     case Reason::kRestore:
       return "restore";
     case Reason::kSubtract:
       return "subtract";
+    case Reason::kDestroy:
+      return "destroy";
   }
   PALINODE_ASSERT(false);
 }

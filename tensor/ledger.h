@@ -27,6 +27,7 @@
 namespace palinode {
 
 struct Checkpoint;  // checkpoint.h
+struct Note;        // note.h
 struct Records;     // ledger_records.h
 struct Written;     // write_pass.h
 
@@ -75,6 +76,22 @@ class Ledger {
   //                     flushes subnormal numbers or rounds another way
   // and std::bad_alloc.
   void commit(const Proposal& proposal);
+
+  // Records an event that is no write. Throws NameError for a badly formed name of the event or of
+  // a field, EnvironmentError as commit does.
+  void note(const Note& note);
+
+  // Commits zeros over the store's values (reason: destroy), overwrites the memory the old ones
+  // were in, and leaves the store empty. A value that somebody else holds a handle to keeps its
+  // bytes until that handle goes: `held` counts them. Throws FrozenError for a frozen store, Error
+  // for a ledger that keeps old values in its records, and as commit does.
+  struct Wiped {
+    std::size_t entries = 0, bytes = 0;
+    std::size_t held = 0;
+  };
+  Wiped wipe(const Store& store);
+  // The first entry whose value somebody else holds a handle to: a tape, a checkpoint. Or none.
+  static const Entry* held(const Store& store);
 
   // Every store, in the order of their creation.
   std::vector<const Store*> stores() const;

@@ -61,6 +61,11 @@ Prefix read_prefix(const std::string& path, const Checkpoint& checkpoint) {
              fmt::format("its level is {}, the checkpoint's {}", level,
                          level_name(checkpoint.level)));
       }
+    } else if (!field(body, "event").empty()) {
+      continue;
+    } else if (const std::string wiped = field(body, "wipe"); !wiped.empty()) {
+      std::erase_if(prefix.parameters,
+                    [&](const auto& each) { return each.first.starts_with(wiped + ":"); });
     } else if (const std::string frozen = field(body, "freeze"); !frozen.empty()) {
       prefix.freezes[frozen] = {number, field(body, "fingerprint")};
     } else {

@@ -1,5 +1,7 @@
 #include "tensor/pool.h"
 
+#include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero is not in <cstring>
+
 #include <array>
 #include <atomic>
 #include <bit>
@@ -8,6 +10,8 @@
 #include <mutex>
 #include <new>
 #include <thread>
+
+#include "tensor/wipe.h"
 
 namespace palinode {
 namespace {
@@ -114,7 +118,12 @@ Pool& pool() {
   return *instance;
 }
 
+thread_local int wiping = 0;
+
 }  // namespace
+
+WipeReleased::WipeReleased() { ++wiping; }
+WipeReleased::~WipeReleased() { --wiping; }
 
 std::byte* take_block(std::size_t bytes) {
   constexpr std::size_t kMost = std::size_t{1} << 48;
@@ -128,6 +137,8 @@ std::byte* take_block(std::size_t bytes) {
 }
 
 void give_block(std::byte* block, std::size_t bytes) noexcept {
+  // Unlike memset, not left out for memory that nobody reads again.
+  if (wiping > 0) explicit_bzero(block, bytes);
   if (!kPooled) return std::free(block);
   pool().give_back(block, class_of(bytes));
 }

@@ -23,8 +23,10 @@ enum class Reason : std::uint8_t {
   kRmsProp,         // RMSProp
   kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
   kNoise,           // unstructured mutation
+  kMerge,           // a behavior is added to the identity's own weights
   kRestore,         // a rollback puts back values it kept
   kSubtract,        // a rollback subtracts a difference it kept or regenerated
+  kDestroy,         // zeros in place of values that are to be gone
 };
 
 std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient", ...

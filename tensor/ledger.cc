@@ -8,7 +8,11 @@
 #include <cstring>
 #include <iterator>
 
+#include "tensor/difference.h"
 #include "tensor/error.h"
+#include "tensor/ledger_file.h"
+#include "tensor/ledger_memory.h"
+#include "tensor/ledger_output.h"
 #include "tensor/ledger_records.h"
 #include "tensor/storage.h"
 
@@ -17,12 +21,19 @@ namespace {
 
 constexpr std::size_t kCacheLine = 64;
 
+// In the order of Ledger::Level.
+constexpr std::array<std::string_view, 4> kLevels = {"off", "summary", "digest", "journal"};
+
 }  // namespace
 
 std::string_view level_name(Ledger::Level level) {
-  return level == Ledger::Level::kDigest    ? "digest"
-         : level == Ledger::Level::kSummary ? "summary"
-                                            : "off";
+  return kLevels[static_cast<std::size_t>(level)];
+}
+
+std::optional<Ledger::Level> level_named(std::string_view name) {
+  const auto found = std::ranges::find(kLevels, name);
+  if (found == kLevels.end()) return std::nullopt;
+  return static_cast<Ledger::Level>(found - kLevels.begin());
 }
 
 std::string_view reason_name(Reason reason) {
@@ -45,6 +56,8 @@ std::string_view reason_name(Reason reason) {
       return "restore";
     case Reason::kSubtract:
       return "subtract";
+    case Reason::kUndo:
+      return "undo";
   }
   PALINODE_ASSERT(false);
 }
@@ -64,18 +77,38 @@ void Ledger::check_name(std::string_view what, std::string_view name) {
 Ledger::Ledger(Level level) : level_(level) { start(); }
 
 Ledger::Ledger(Level level, const std::string& path)
-    : level_(level), path_(path), file_(path, std::ios::binary | std::ios::trunc) {
-  if (!file_) throw EnvironmentError(fmt::format("ledger: cannot write {}", path));
+    : level_(level),
+      path_(path),
+      output_(std::make_unique<LedgerOutput>(path, level == Level::kJournal)) {
   start();
 }
 
 Ledger::~Ledger() = default;
 
 void Ledger::start() {
+  start_journal();
   const std::string body =
       fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level_name(level_));
   append(body);
   sequence_ = 1;
+}
+
+void Ledger::start_journal() {
+  if (level_ != Level::kJournal) return;
+  encoder_ = std::make_unique<DifferenceEncoder>();
+  if (output_ != nullptr) return;
+  memory_ = std::make_unique<LedgerMemory>();
+  memory_->first = sequence_;
+  memory_->head = head_;
+}
+
+LedgerReader Ledger::read() const {
+  if (memory_ != nullptr) return LedgerReader(*memory_);
+  if (output_ == nullptr || level_ == Level::kOff) {
+    throw Error(fmt::format("ledger: its level is {}{}: no records are kept to read",
+                            level_name(level_), output_ == nullptr ? " and it has no file" : ""));
+  }
+  return LedgerReader(path_);
 }
 
 Store& Ledger::add(std::string name, Role role) {
@@ -119,13 +152,14 @@ Store& Ledger::mine(const Store* store) {
 // value changes.
 void Ledger::append(const Records& records) {
   if (level_ == Level::kOff) return;
+  const bool kept = output_ != nullptr || memory_ != nullptr;
   Sha256Digest head = head_;
   Text lines;
   std::size_t begin = 0;
   for (const std::size_t end : records.ends) {
     const std::string_view body(records.text.data() + begin, end - begin);
     head = sha_.add(head).add(body).finish();
-    if (file_.is_open()) {
+    if (kept) {
       std::array<char, 2 * sizeof(Sha256Digest)> chain{};
       write_hex(head, chain.data());
       fmt::format_to(std::back_inserter(lines), FMT_COMPILE("{},\"chain\":\"{}\"}}\n"), body,
@@ -133,9 +167,13 @@ void Ledger::append(const Records& records) {
     }
     begin = end;
   }
-  if (file_.is_open() &&
-      !file_.write(lines.data(), static_cast<std::streamsize>(lines.size())).flush()) {
-    throw EnvironmentError(fmt::format("ledger: cannot write {}", path_));
+  const std::string_view text(lines.data(), lines.size());
+  const std::string_view payloads(records.payloads.data(), records.payloads.size());
+  if (output_ != nullptr) output_->append(text, payloads);
+  if (memory_ != nullptr) {
+    memory_->payloads.reserve(memory_->payloads.size() + payloads.size());
+    memory_->records += text;
+    memory_->payloads += payloads;
   }
   head_ = head;
 }
@@ -179,8 +217,9 @@ Sha256Digest Ledger::freeze(const Store& store) {
   if (store.frozen()) return print;
   const std::vector<Tensor> values = read_only(store);
   const std::uint64_t seq = sequence_;
-  const std::string body =
+  std::string body =
       fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
+  if (level_ == Level::kJournal) body += fmt::format(R"(,"role":"{}")", role_name(store.role()));
   append(body);
   ++sequence_;
   protect(target, values, seq);

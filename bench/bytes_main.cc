@@ -14,7 +14,7 @@
 #include "bench/training.h"
 #include "nn/mlp.h"
 #include "optim/reversible.h"
-#include "rbl/lora.h"
+#include "rbl/behavior.h"
 #include "tensor/checkpoint.h"
 #include "tensor/ledger_file.h"
 #include "tensor/ledger_replay.h"
@@ -96,8 +96,8 @@ void behavior() {
   ledger.commit(model.init(Rng(1).stream("init")));
   row("snapshot of the weights", theta.bytes(), "one moment, the weights");
   const Store& phi = ledger.open("phi", Role::kBehavior);
-  const rbl::Lora lora(phi, theta, {.sites = {"layer.0", "layer.1"}, .rank = 8});
-  ledger.commit(lora.init(Rng(1).stream("lora")));
+  const auto lora = rbl::make_behavior(phi, model, {.kind = "lora", .settings = {{"rank", 8}}});
+  ledger.commit(lora->init(Rng(1).stream("lora")));
   row("behavior: LoRA of rank 8 on both layers", phi.bytes(), "the identity, by dropping them");
 }
 

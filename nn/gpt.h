@@ -43,6 +43,7 @@ class Gpt : public Network {
   Parameters parameters() const override;
   std::vector<std::string> sites() const override;
   const Store& store() const override { return *store_; }
+  Ties ties() const override;
   const GptConfig& config() const { return config_; }
 
  private:

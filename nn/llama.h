@@ -44,6 +44,7 @@ class Llama : public Network {
   Parameters parameters() const override;
   std::vector<std::string> sites() const override;
   const Store& store() const override { return *store_; }
+  Ties ties() const override;
   const LlamaConfig& config() const { return config_; }
 
  private:

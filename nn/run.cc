@@ -25,6 +25,13 @@ Run::Run(Run& outer, const Seam& inner)
 Run::Run(const Settings& settings, Tape& tape)
     : tape_(&tape), settings_(settings), segment_(true) {}
 
+const Store& Run::buffers(std::string_view site, const Store& own) const {
+  for (const Seam* seam : settings_.seams) {
+    if (const Store* const routed = seam->buffers(site)) return *routed;
+  }
+  return own;
+}
+
 void Run::write_buffer(const Store& store, std::string_view name, Tensor value) {
   PALINODE_ASSERT(!segment_);  // it runs twice, and would write twice
   found_->push_back({&store, store.index(name), std::move(value)});

@@ -35,7 +35,10 @@ class Seam {
   // What the layer named `site` should return, given its input and the output of the plain layer.
   // Returns `output` itself for a site that is not its own.
   virtual Var at(Run& run, std::string_view site, Var input, Var output) const = 0;
-  // A digest of all that `at` depends on: kind, sites, settings, values. Of two seams with one key
+  // The store with the role buffer whose statistics the BatchNorm layer `site` is to use, and in
+  // train mode to move, in place of its own; none to leave it its own.
+  virtual const Store* buffers(std::string_view /*site*/) const { return nullptr; }
+  // A digest of all that these depend on: kind, sites, settings, values. Of two seams with one key
   // each does what the other does; what was computed under another key must not be used again.
   virtual Sha256Digest key() const = 0;
 
@@ -101,6 +104,9 @@ class Run {
     for (const Seam* seam : settings_.seams) output = seam->at(*this, site, input, output);
     return output;
   }
+
+  // The buffers of a layer: its own, or those of the innermost behavior that has some for it.
+  const Store& buffers(std::string_view site, const Store& own) const;
 
   // For a layer in train mode: the value its buffer should have after this step.
   void write_buffer(const Store& store, std::string_view name, Tensor value);

@@ -11,25 +11,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tensor/descriptor.h"
 #include "tensor/error.h"
 
 namespace palinode {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool open() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 [[noreturn]] void cannot_write(const std::string& path, const char* reason) {
   throw EnvironmentError(fmt::format("cannot write {}: {}", path, reason));

@@ -19,8 +19,8 @@
 #include "bench/table.h"
 #include "bench/torch_peer.h"
 #include "experiments/environment.h"
-#include "experiments/results.h"
 #include "tensor/error.h"
+#include "tensor/file.h"
 #include "tensor/simd.h"
 
 namespace palinode::bench {
@@ -93,7 +93,7 @@ void write_into(const std::string& path, const std::string& table) {
   if (begin == std::string::npos || end == std::string::npos || end < begin) {
     throw FormatError(fmt::format("{}: the marks of the table are not there", path));
   }
-  experiments::write_file(path, page.substr(0, begin + kBegin.size()) + table + page.substr(end));
+  write_file_atomically(path, page.substr(0, begin + kBegin.size()) + table + page.substr(end));
 }
 
 int compare(const Arguments& arguments) {
@@ -124,7 +124,7 @@ int compare(const Arguments& arguments) {
   std::fwrite(table.data(), 1, table.size(), stdout);
   if (!arguments.into.empty()) write_into(arguments.into, table);
   if (!arguments.json.empty()) {
-    experiments::write_file(arguments.json, to_json(rows, precision, machine).dump(1) + "\n");
+    write_file_atomically(arguments.json, to_json(rows, precision, machine).dump(1) + "\n");
   }
   return 0;
 }

@@ -38,9 +38,9 @@ int main() {
   const auto before = rbl::observe(model, theta, digits.probes);
 
   const Store& phi = ledger.open("phi", Role::kBehavior);
-  rbl::Lora lora(phi, theta, {.sites = model.sites(), .rank = 4});
-  ledger.commit(lora.init(rng.stream("lora")));
-  auto adapted = rbl::attach(model, std::move(lora));  // a new function f(x; theta, phi)
+  const auto lora = rbl::make_behavior(phi, model, {.kind = "lora", .settings = {{"rank", 4}}});
+  ledger.commit(lora->init(rng.stream("lora")));
+  auto adapted = rbl::attach(model, lora);  // a new function f(x; theta, phi)
   const optim::Adam adam_phi(ledger.open("adam.phi", Role::kOptimizer), phi, {.lr = 4e-3});
   experiments::Batches shifted(digits.shifted_train, rng.stream("behavior"), 32);
   for (std::size_t step = 0; step < 200; ++step) {
@@ -48,7 +48,7 @@ int main() {
   }
   const auto during = rbl::observe(adapted, theta, digits.probes);
 
-  lora = rbl::detach(std::move(adapted));  // the model was const all along: nothing to undo
+  rbl::detach(std::move(adapted));  // the model was const all along: nothing to undo
   const auto after = rbl::observe(model, theta, digits.probes);
 
   const auto certificate = rbl::certify(before, during, after);

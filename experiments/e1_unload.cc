@@ -19,11 +19,11 @@ Change adapt_with_adam(const Identity& identity, std::string_view stream) {
 rbl::Certificate certificate(const Identity& identity) {
   Ledger ledger(identity.options.level);
   const Store& phi = ledger.open("phi", Role::kBehavior);
-  rbl::Lora lora(phi, identity.theta, lora_config(identity.model));
-  ledger.commit(lora.init(identity.rng.stream("certificate")));
+  const rbl::BehaviorPointer lora = rbl::make_behavior(phi, identity.model, lora_config());
+  ledger.commit(lora->init(identity.rng.stream("certificate")));
   const rbl::Observation before =
       rbl::observe(identity.model, identity.theta, identity.digits.probes);
-  rbl::Attached function = rbl::attach(identity.model, std::move(lora));
+  rbl::Attached function = rbl::attach(identity.model, lora);
   adapt_with_adam(identity, "certificate")(ledger, phi, function);
   const rbl::Observation during = rbl::observe(function, identity.theta, identity.digits.probes);
   rbl::detach(std::move(function));

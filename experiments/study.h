@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "experiments/digits.h"
+#include "nn/network.h"
 #include "rbl/certificate.h"
 #include "rbl/metrics.h"
 #include "tensor/ledger.h"
@@ -64,7 +65,7 @@ struct Identity {
   const Digits& digits;
   Options options;
   const Store& theta;
-  const nn::Model& model;
+  const nn::Network& model;
   rbl::Observation seen;  // f0 on the probes
   double task_metric = 0, identity_metric = 0;
 };

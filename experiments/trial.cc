@@ -24,8 +24,8 @@ constexpr TrainConfig kBack = {.lr = 1e-3, .batch = 32, .steps = 200};
 
 }  // namespace
 
-rbl::LoraConfig lora_config(const nn::Model& model) {
-  return {.sites = dynamic_cast<const nn::Mlp&>(model).sites(), .rank = 8, .alpha = 16};
+rbl::BehaviorConfig lora_config() {
+  return {.kind = "lora", .settings = {{"rank", 8}, {"alpha", 16}}};
 }
 
 std::unique_ptr<rbl::Rollback> fine_tune_back(const Identity& identity) {
@@ -114,8 +114,8 @@ std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, cons
   const Stopwatch adapting;
   Ledger ledger(identity.options.level);
   const Store& phi = ledger.open("phi", Role::kBehavior);
-  const rbl::Lora lora(phi, identity.theta, lora_config(identity.model));
-  ledger.commit(lora.init(stream));
+  const rbl::BehaviorPointer lora = rbl::make_behavior(phi, identity.model, lora_config());
+  ledger.commit(lora->init(stream));
   for (const auto& rollback : rollbacks) rollback->before(identity.theta);
   const rbl::Attached function = rbl::attach(identity.model, lora);
   const std::uint64_t steps = change(ledger, phi, function);

@@ -42,7 +42,7 @@ std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, cons
 std::vector<Row> adaptation_trials(const Identity& identity, std::string_view study,
                                    Mechanism mechanism);
 
-rbl::LoraConfig lora_config(const nn::Model& model);
+rbl::BehaviorConfig lora_config();
 
 // R6 with the budget of the studies.
 std::unique_ptr<rbl::Rollback> fine_tune_back(const Identity& identity);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "nn/kv_cache.h"
 #include "tensor/error.h"
 
@@ -22,25 +20,23 @@ LinearConfig packed(const MultiHeadAttentionConfig& config) {
   return {config.width, heads * (config.width / config.heads), config.bias, config.init, zeros()};
 }
 
-// The columns [begin, end) of a matrix.
-Tensor columns(const Tensor& x, std::size_t begin, std::size_t end) {
-  const std::size_t rows = x.shape()[0], stride = x.shape()[1];
-  return with_float(x.dtype(), "attention", [&]<class T>() {
-    TensorBuilder builder({rows, end - begin}, x.dtype());
-    auto out = builder.values<T>().begin();
-    for (std::size_t row = 0; row < rows; ++row) {
-      const auto part = x.values<T>().subspan(row * stride + begin, end - begin);
-      out = std::ranges::copy(part, out).out;
-    }
-    return std::move(builder).build();
-  });
+// first [n, width], then the rows of each sequence of x [batch * time, width].
+Var with_prefix(Var first, Var x, std::size_t batch) {
+  const std::size_t n = first.shape()[0], width = first.shape()[1];
+  const std::size_t time = x.shape()[0] / batch;
+  const Var one = reshape(first, {1, n, width});
+  const Var all = broadcast_to(one, {batch, n, width});
+  const Var rows = reshape(x, {batch, time, width});
+  const Var joined = concat({all, rows}, 1);
+  return reshape(joined, {batch * (n + time), width});
 }
 
 }  // namespace
 
 MultiHeadAttention::MultiHeadAttention(const Store& store, const std::string& name,
                                        const MultiHeadAttentionConfig& config)
-    : config_(config),
+    : name_(name),
+      config_(config),
       qkv_(store, name + ".qkv", packed(config)),
       out_(store, name + ".out",
            {config.width, config.width, config.bias, config.init_out, zeros()}) {
@@ -59,21 +55,31 @@ Var MultiHeadAttention::operator()(Run& run, Var x, const Place& place) const {
                                       .heads = config_.heads,
                                       .kv_heads = config_.kv_heads,
                                       .precision = config_.precision};
-  const Var y = run.cache() == nullptr ? attention(qkv, how) : attend_cached(run, qkv, place, how);
+  const std::optional<Prefix> prefix = run.prefix(name_);
+  const bool packed = run.cache() == nullptr && !prefix;
+  const Var y = packed ? attention(qkv, how) : attend_apart(run, qkv, prefix, place, how);
   return out_(run, y);
 }
 
-Var MultiHeadAttention::attend_cached(Run& run, Var qkv, const Place& place,
-                                      const palinode::AttentionConfig& how) const {
-  const std::size_t head = config_.width / config_.heads, kv = config_.kv_heads * head;
-  const Tensor rows = qkv.value().compact();
-  const Tensor k = columns(rows, config_.width, config_.width + kv);
-  const Tensor v = columns(rows, config_.width + kv, config_.width + 2 * kv);
-  const KvCache::Layer& all = run.cache()->extend(place.layer, k, v);
-  const Var query = run.tape().constant(columns(rows, 0, config_.width));
-  const Var keys = run.tape().constant(all.keys);
-  const Var values = run.tape().constant(all.values);
-  return attention(query, keys, values, how);
+// With keys that are not those of the rows of qkv: a prefix's first, then the cache's.
+Var MultiHeadAttention::attend_apart(Run& run, Var qkv, const std::optional<Prefix>& prefix,
+                                     const Place& place,
+                                     const palinode::AttentionConfig& how) const {
+  const std::size_t key_end = config_.width + kv_width();
+  Var keys = slice(qkv, 1, config_.width, key_end);
+  Var values = slice(qkv, 1, key_end, key_end + kv_width());
+  const Var queries = slice(qkv, 1, 0, config_.width);
+  if (KvCache* cache = run.cache()) {
+    const KvCache::Layer& all =
+        cache->extend(place.layer, keys.value().compact(), values.value().compact());
+    keys = run.tape().constant(all.keys);
+    values = run.tape().constant(all.values);
+  }
+  if (prefix) {
+    keys = with_prefix(prefix->keys, keys, place.batch);
+    values = with_prefix(prefix->values, values, place.batch);
+  }
+  return attention(queries, keys, values, how);
 }
 
 void MultiHeadAttention::declare(Parameters& parameters) const {

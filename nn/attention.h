@@ -31,7 +31,7 @@ struct Place {
 };
 
 // Sites `name.qkv`, one layer whose columns are the heads of queries, of keys and of values, one
-// after the other, and `name.out`.
+// after the other, and `name.out`; `name` itself is a site for prefixes.
 class MultiHeadAttention {
  public:
   // Throws ShapeError unless heads divide width and kv_heads divide heads.
@@ -42,11 +42,14 @@ class MultiHeadAttention {
   Var operator()(Run& run, Var x, const Place& place) const;
   void declare(Parameters& parameters) const;
   void name_sites(std::vector<std::string>& sites) const;
+  AttentionSite attention_site() const { return {name_, kv_width()}; }
 
  private:
-  Var attend_cached(Run& run, Var qkv, const Place& place,
-                    const palinode::AttentionConfig& how) const;
+  Var attend_apart(Run& run, Var qkv, const std::optional<Prefix>& prefix, const Place& place,
+                   const palinode::AttentionConfig& how) const;
+  std::size_t kv_width() const { return config_.kv_heads * (config_.width / config_.heads); }
 
+  std::string name_;
   MultiHeadAttentionConfig config_;
   Linear qkv_, out_;
   Tensor turns_;  // rope's table

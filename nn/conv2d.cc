@@ -12,6 +12,7 @@ Conv2d::Conv2d(const Store& store, std::string name, const Conv2dConfig& config)
       config_(config) {}
 
 Var Conv2d::operator()(Run& run, Var x) const {
+  x = run.before(name_, x);
   const Var weight = run.parameter(*store_, weight_);
   const Var bias = run.parameter(*store_, bias_);
   const Var y = conv2d(x, weight, bias, config_.steps);

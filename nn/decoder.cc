@@ -63,6 +63,33 @@ void end_pass(Run& run, const Place& place) {
   if (KvCache* cache = run.cache()) cache->advance(place.time);
 }
 
+std::size_t put_prompt(Run& run, Var& x, Place& place, std::size_t context) {
+  const std::optional<Var> prompt = place.offset == 0 ? run.prompt() : std::nullopt;
+  if (!prompt) return 0;
+  const std::size_t n = prompt->shape()[0], width = x.shape()[2];
+  if (prompt->shape() != Shape{n, width}) {
+    throw ShapeError(fmt::format("prompt: its rows have the width of the embedding, {}, got {}",
+                                 width, prompt->value().describe()));
+  }
+  if (n > context || place.time > context - n) {
+    throw ShapeError(fmt::format("prompt: {} rows before {} tokens do not fit into a context of {}",
+                                 n, place.time, context));
+  }
+  const Var one = reshape(*prompt, {1, n, width});
+  const Var all = broadcast_to(one, {place.batch, n, width});
+  x = concat({all, x}, 1);
+  place.time += n;
+  return n;
+}
+
+Var drop_prompt(Var x, const Place& place, std::size_t prompted) {
+  if (prompted == 0) return x;
+  const std::size_t width = x.shape()[1], time = place.time - prompted;
+  const Var rows = reshape(x, {place.batch, place.time, width});
+  const Var tokens = slice(rows, 1, prompted, place.time);
+  return reshape(tokens, {place.batch * time, width});
+}
+
 Tensor positions_of(const Place& place) {
   TensorBuilder builder({place.time}, Dtype::kI32);
   const std::span<std::int32_t> values = builder.values<std::int32_t>();

@@ -32,6 +32,13 @@ Place begin_pass(std::string_view model, Run& run, const Store& store, const Ten
                  std::size_t context, const HeadSettings& settings);
 void end_pass(Run& run, const Place& place);
 
+// At the beginning of each sequence of x [batch, time, width]: puts the rows of the run's prompts
+// before its tokens and counts them in `place`. Returns how many. Throws ShapeError if they do not
+// fit into the context.
+std::size_t put_prompt(Run& run, Var& x, Place& place, std::size_t context);
+// x [batch * time, width] without those rows.
+Var drop_prompt(Var x, const Place& place, std::size_t prompted);
+
 // x through all blocks, each by run_block(run, block, x, place). With `checkpointing` each is a
 // segment of the tape; not with a cache, which must not be extended a second time.
 template <class Block, class RunBlock>

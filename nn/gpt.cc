@@ -49,14 +49,16 @@ Var Gpt::run_block(Run& run, const Block& block, Var x, const Place& place) {
 }
 
 Var Gpt::forward(Run& run, Var tokens) const {
-  const Place place = begin_pass("gpt", run, *store_, tokens.value(), config_.context,
-                                 {config_.heads, config_.heads, 0, 0, config_.precision});
+  Place place = begin_pass("gpt", run, *store_, tokens.value(), config_.context,
+                           {config_.heads, config_.heads, 0, 0, config_.precision});
   Var x = token_(run, tokens.value());
+  const std::size_t prompted = put_prompt(run, x, place, config_.context);
   const Var positions = position_(run, positions_of(place));
   x = add(x, positions);
   x = reshape(x, {place.batch * place.time, config_.width});
   x = dropout_(run, x);
   x = run_blocks(run, blocks_, x, place, config_.checkpointing, run_block);
+  x = drop_prompt(x, place, prompted);
   x = norm_(run, x);
   end_pass(run, place);
   if (!head_) return token_.head(run, x);
@@ -75,6 +77,12 @@ Parameters Gpt::parameters() const {
   }
   norm_.declare(all);
   if (head_) head_->declare(all);
+  return all;
+}
+
+std::vector<AttentionSite> Gpt::attentions() const {
+  std::vector<AttentionSite> all;
+  for (const Block& block : blocks_) all.push_back(block.attention.attention_site());
   return all;
 }
 

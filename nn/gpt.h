@@ -42,6 +42,8 @@ class Gpt : public Network {
   std::string_view kind() const override { return "gpt"; }
   Parameters parameters() const override;
   std::vector<std::string> sites() const override;
+  std::vector<AttentionSite> attentions() const override;
+  std::size_t embedding_width() const override { return config_.width; }
   const Store& store() const override { return *store_; }
   Ties ties() const override;
   const GptConfig& config() const { return config_; }

@@ -26,6 +26,7 @@ void Linear::init(Proposal& proposal, const Rng& rng, Dtype dtype) const {
 }
 
 Var Linear::operator()(Run& run, Var x) const {
+  x = run.before(name_, x);
   const Var weight = run.parameter(*store_, weight_);
   if (!config_.bias) {
     const Var y = matmul(x, weight);

@@ -46,12 +46,14 @@ Var Llama::run_block(Run& run, const Block& block, Var x, const Place& place) {
 }
 
 Var Llama::forward(Run& run, Var tokens) const {
-  const Place place = begin_pass(
+  Place place = begin_pass(
       "llama", run, *store_, tokens.value(), config_.context,
       {config_.heads, config_.kv_heads, config_.rope_base, config_.eps, config_.precision});
   Var x = token_(run, tokens.value());
+  const std::size_t prompted = put_prompt(run, x, place, config_.context);
   x = reshape(x, {place.batch * place.time, config_.width});
   x = run_blocks(run, blocks_, x, place, config_.checkpointing, run_block);
+  x = drop_prompt(x, place, prompted);
   x = norm_(run, x);
   end_pass(run, place);
   if (!head_) return token_.head(run, x);
@@ -69,6 +71,12 @@ Parameters Llama::parameters() const {
   }
   norm_.declare(all);
   if (head_) head_->declare(all);
+  return all;
+}
+
+std::vector<AttentionSite> Llama::attentions() const {
+  std::vector<AttentionSite> all;
+  for (const Block& block : blocks_) all.push_back(block.attention.attention_site());
   return all;
 }
 

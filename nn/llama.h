@@ -43,6 +43,8 @@ class Llama : public Network {
   std::string_view kind() const override { return "llama"; }
   Parameters parameters() const override;
   std::vector<std::string> sites() const override;
+  std::vector<AttentionSite> attentions() const override;
+  std::size_t embedding_width() const override { return config_.width; }
   const Store& store() const override { return *store_; }
   Ties ties() const override;
   const LlamaConfig& config() const { return config_; }

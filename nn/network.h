@@ -39,6 +39,12 @@ using Ties = std::vector<Tie>;
 // Adds the first value of each to a proposal, drawn from the stream of the parameter's name.
 void add_initial(Proposal& proposal, const Parameters& parameters, const Rng& rng, Dtype dtype);
 
+// An attention where a prefix may enter, and how wide its keys and its values are.
+struct AttentionSite {
+  std::string name;
+  std::size_t width;
+};
+
 class Network : public Model {
  public:
   virtual std::string_view kind() const = 0;  // "mlp", "cnn", "gpt", "llama"
@@ -46,6 +52,9 @@ class Network : public Model {
   virtual Parameters parameters() const = 0;
   // The layers with a matrix `<site>.weight`, by name: where a low-rank behavior may enter.
   virtual std::vector<std::string> sites() const = 0;
+  // For a language model: its attentions, and how wide the rows of its embedded tokens are.
+  virtual std::vector<AttentionSite> attentions() const { return {}; }
+  virtual std::size_t embedding_width() const { return 0; }
   virtual const Store& store() const = 0;
   // Of BatchNorm's statistics; none for a network without them.
   virtual const Store* buffers() const { return nullptr; }

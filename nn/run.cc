@@ -6,6 +6,13 @@
 
 namespace palinode::nn {
 
+Var Seam::parameter(Run&, const Store&, std::string_view, Var stored) const { return stored; }
+Var Seam::before(Run&, std::string_view, Var input) const { return input; }
+Var Seam::at(Run&, std::string_view, Var, Var output) const { return output; }
+std::optional<Prefix> Seam::prefix(Run&, std::string_view) const { return std::nullopt; }
+std::optional<Var> Seam::prompt(Run&) const { return std::nullopt; }
+const Store* Seam::buffers(std::string_view) const { return nullptr; }
+
 Run::Run(Tape& tape, const RunConfig& config)
     : tape_(&tape), settings_{{}, config.mode, config.rng, config.cache} {
   if (config.seam != nullptr) settings_.seams.push_back(config.seam);
@@ -30,6 +37,31 @@ const Store& Run::buffers(std::string_view site, const Store& own) const {
     if (const Store* const routed = seam->buffers(site)) return *routed;
   }
   return own;
+}
+
+std::optional<Prefix> Run::prefix(std::string_view site) {
+  std::optional<Prefix> all;
+  for (const Seam* seam : settings_.seams) {
+    const std::optional<Prefix> more = seam->prefix(*this, site);
+    if (!more) continue;
+    if (all) {
+      const Var keys = concat({all->keys, more->keys}, 0);
+      const Var values = concat({all->values, more->values}, 0);
+      all = {keys, values};
+    } else {
+      all = more;
+    }
+  }
+  return all;
+}
+
+std::optional<Var> Run::prompt() {
+  std::optional<Var> all;
+  for (const Seam* seam : settings_.seams) {
+    const std::optional<Var> more = seam->prompt(*this);
+    if (more) all = all ? concat({*all, *more}, 0) : *more;
+  }
+  return all;
 }
 
 void Run::write_buffer(const Store& store, std::string_view name, Tensor value) {

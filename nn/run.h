@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -27,19 +28,33 @@ namespace palinode::nn {
 class KvCache;
 class Run;
 
-// Where a behavior may enter: after each named layer. nn knows only this interface; rbl implements
-// it.
+// Keys and values [n, width of keys] for all sequences alike.
+struct Prefix {
+  Var keys, values;
+};
+
+// Where a behavior may enter a pass. nn knows only this interface; rbl implements it. What a seam
+// does not override it leaves as it is, so with nothing attached the plain model runs.
 class Seam {
  public:
   virtual ~Seam() = default;
-  // What the layer named `site` should return, given its input and the output of the plain layer.
-  // Returns `output` itself for a site that is not its own.
-  virtual Var at(Run& run, std::string_view site, Var input, Var output) const = 0;
-  // The store with the role buffer whose statistics the BatchNorm layer `site` is to use, and in
-  // train mode to move, in place of its own; none to leave it its own.
-  virtual const Store* buffers(std::string_view /*site*/) const { return nullptr; }
-  // A digest of all that these depend on: kind, sites, settings, values. Of two seams with one key
-  // each does what the other does; what was computed under another key must not be used again.
+  // What a layer should read in place of a stored parameter.
+  virtual Var parameter(Run& run, const Store& store, std::string_view name, Var stored) const;
+  // What the layer named `site` should be given in place of `input`.
+  virtual Var before(Run& run, std::string_view site, Var input) const;
+  // What the layer named `site` should return, given its input and what it computed from it.
+  virtual Var at(Run& run, std::string_view site, Var input, Var output) const;
+  // Keys and values that every query of the attention named `site` sees before all others; they
+  // have no position. None for a site without.
+  virtual std::optional<Prefix> prefix(Run& run, std::string_view site) const;
+  // Rows [n, width] to stand before the embedded tokens of each sequence, in positions of their
+  // own. None for a seam without.
+  virtual std::optional<Var> prompt(Run& run) const;
+  // The store with the role buffer whose statistics the BatchNorm layer `site` should use, and in
+  // train mode move, in place of its own. None to leave it its own.
+  virtual const Store* buffers(std::string_view site) const;
+  // A digest of all that the above depend on: kind, sites, settings, values. Of two seams with one
+  // key each does what the other does; what was computed under another key must not be used again.
   virtual Sha256Digest key() const = 0;
 
  protected:
@@ -98,12 +113,24 @@ class Run {
   KvCache* cache() const { return settings_.cache; }
   const Settings& settings() const { return settings_; }
 
-  Var parameter(const Store& store, std::string_view name) { return tape_->parameter(store, name); }
-  // With nothing attached this is `output` itself: not one operation more than the plain model.
+  // What layers ask for on their way. The seams are asked innermost first, each given what the one
+  // before returned; with nothing attached these add not one operation to the plain model.
+  Var parameter(const Store& store, std::string_view name) {
+    Var value = tape_->parameter(store, name);
+    for (const Seam* seam : settings_.seams) value = seam->parameter(*this, store, name, value);
+    return value;
+  }
+  Var before(std::string_view site, Var input) {
+    for (const Seam* seam : settings_.seams) input = seam->before(*this, site, input);
+    return input;
+  }
   Var at(std::string_view site, Var input, Var output) {
     for (const Seam* seam : settings_.seams) output = seam->at(*this, site, input, output);
     return output;
   }
+  // All that there are, one after the other.
+  std::optional<Prefix> prefix(std::string_view site);
+  std::optional<Var> prompt();
 
   // The buffers of a layer: its own, or those of the innermost behavior that has some for it.
   const Store& buffers(std::string_view site, const Store& own) const;

@@ -5,37 +5,38 @@
 // to the last bit.
 //
 // What is attached may be attached to again, and is unloaded last first: using a function whose
-// inner behavior is gone throws NameError. A later behavior adds to what the earlier ones return.
+// inner behavior is gone throws NameError. Behaviors come in the order in which they were attached:
+// a later one is given what the earlier ones return.
 #pragma once
 
 #include <memory>
 
 #include "nn/run.h"
-#include "rbl/lora.h"
+#include "rbl/behavior.h"
 
 namespace palinode::rbl {
 
 class Attached : public nn::Model {
  public:
-  // The behavior changes a layer's output before what the run has attached already.
   Var forward(nn::Run& run, Var x) const override;
   // Throws NameError once the behavior was detached.
-  const Lora& behavior() const;
+  const std::shared_ptr<const nn::Seam>& behavior() const;
 
  private:
-  friend Attached attach(const nn::Model& model, Lora behavior);
-  friend Lora detach(Attached attached);
-  Attached(const nn::Model& model, Lora behavior);
+  friend Attached attach(const nn::Model& model, std::shared_ptr<const nn::Seam> behavior);
+  friend std::shared_ptr<const nn::Seam> detach(Attached attached);
+  Attached(const nn::Model& model, std::shared_ptr<const nn::Seam> behavior);
 
   const nn::Model* model_;
-  std::unique_ptr<Lora> behavior_;  // none once detached
+  std::shared_ptr<const nn::Seam> behavior_;  // none once detached
 };
 
-// The model must outlive what is attached to it, so a temporary is refused.
-Attached attach(const nn::Model& model, Lora behavior);
-Attached attach(const nn::Model&& model, Lora behavior) = delete;
+// A behavior, or a composition of some (compose.h). The model must outlive what is attached to it,
+// so a temporary is refused. Throws NameError if there is no behavior.
+Attached attach(const nn::Model& model, std::shared_ptr<const nn::Seam> behavior);
+Attached attach(const nn::Model&& model, std::shared_ptr<const nn::Seam> behavior) = delete;
 
 // The unload operator K of the paper.
-Lora detach(Attached attached);
+std::shared_ptr<const nn::Seam> detach(Attached attached);
 
 }  // namespace palinode::rbl

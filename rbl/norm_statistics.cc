@@ -43,8 +43,6 @@ Proposal NormStatistics::init() const {
   return proposal;
 }
 
-Var NormStatistics::at(nn::Run&, std::string_view, Var, Var output) const { return output; }
-
 const Store* NormStatistics::buffers(std::string_view site) const {
   return std::ranges::find(sites_, site) == sites_.end() ? nullptr : own_;
 }

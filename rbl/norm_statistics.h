@@ -21,7 +21,6 @@ class NormStatistics : public nn::Seam {
   NormStatistics(const Store& own, const Store& identity, std::vector<std::string> sites);
 
   Proposal init() const;  // the identity's statistics
-  Var at(nn::Run& run, std::string_view site, Var input, Var output) const override;
   const Store* buffers(std::string_view site) const override;
   Sha256Digest key() const override;
 

@@ -27,7 +27,7 @@ class Subject {
  public:
   // `model` reads `theta`; both and the ledger outlive the subject.
   Subject(Ledger& ledger, const Store& theta, const nn::Model& model,
-          std::optional<Lora> behavior = std::nullopt);
+          std::shared_ptr<const nn::Seam> behavior = nullptr);
 
   Ledger& ledger() const { return *ledger_; }
   const Store& theta() const { return *theta_; }

@@ -5,9 +5,9 @@
 namespace palinode::rbl {
 
 Subject::Subject(Ledger& ledger, const Store& theta, const nn::Model& model,
-                 std::optional<Lora> behavior)
+                 std::shared_ptr<const nn::Seam> behavior)
     : ledger_(&ledger), theta_(&theta), model_(&model) {
-  if (behavior) attached_.emplace(attach(model, std::move(*behavior)));
+  if (behavior) attached_.emplace(attach(model, std::move(behavior)));
 }
 
 const nn::Model& Subject::function() const { return attached_ ? *attached_ : *model_; }

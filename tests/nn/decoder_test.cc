@@ -184,9 +184,10 @@ TEST_P(DecoderTest, ALoraAttachesAtEverySiteAndDetachesToTheSameBits) {
   const Tensor before = evaluate(*subject.network, subject.x);
   subject.ledger.freeze(subject.theta);
   const Store& phi = subject.ledger.open("phi", Role::kBehavior);
-  rbl::Lora lora(phi, subject.theta, {.sites = subject.network->sites(), .rank = 2});
-  subject.ledger.commit(lora.init(Rng(1)));
-  rbl::Attached adapted = rbl::attach(*subject.network, std::move(lora));
+  const rbl::BehaviorPointer lora =
+      rbl::make_behavior(phi, *subject.network, {.kind = "lora", .settings = {{"rank", 2}}});
+  subject.ledger.commit(lora->init(Rng(1)));
+  rbl::Attached adapted = rbl::attach(*subject.network, lora);
   EXPECT_EQ(xxh3(evaluate(adapted, subject.x)), xxh3(before));
   const optim::Adam adam(subject.ledger.open("adam", Role::kOptimizer), phi, {.lr = 0.1});
   for (int i = 0; i < 3; ++i) {
@@ -261,8 +262,9 @@ TEST(Decoder, ACheckpointedModelTrainsItsBehavior) {
     Subject subject(gpt_config(false, checkpointing));
     subject.ledger.freeze(subject.theta);
     const Store& phi = subject.ledger.open("phi", Role::kBehavior);
-    const rbl::Lora lora(phi, subject.theta, {.sites = subject.network->sites(), .rank = 2});
-    subject.ledger.commit(lora.init(Rng(1)));
+    const rbl::BehaviorPointer lora =
+        rbl::make_behavior(phi, *subject.network, {.kind = "lora", .settings = {{"rank", 2}}});
+    subject.ledger.commit(lora->init(Rng(1)));
     const rbl::Attached adapted = rbl::attach(*subject.network, lora);
     const optim::Adam adam(subject.ledger.open("adam", Role::kOptimizer), phi, {.lr = 0.1});
     for (int i = 0; i < 3; ++i) subject.ledger.commit(adam.propose(subject.gradients(adapted)));

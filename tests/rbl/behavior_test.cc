@@ -25,9 +25,10 @@ struct BehaviorTest : testing::Test {
     ledger.commit(model.init(Rng(1).stream("init")));
     ledger.freeze(theta);
   }
-  Lora lora() {
-    Lora unit(phi, theta, {.sites = {"layer.0", "layer.1"}, .rank = 2, .alpha = 4});
-    ledger.commit(unit.init(Rng(1).stream("lora")));
+  BehaviorPointer lora() {
+    BehaviorPointer unit =
+        make_behavior(phi, model, {.kind = "lora", .settings = {{"rank", 2}, {"alpha", 4}}});
+    ledger.commit(unit->init(Rng(1).stream("lora")));
     return unit;
   }
   Gradients gradients(const nn::Model& function) const {
@@ -78,8 +79,8 @@ TEST_F(BehaviorTest, UnloadRestoresEveryOutputBit) {
   Attached function = attach(model, lora());
   train(function, 20);
   const Observation during = observe(function, theta, x);
-  const Lora back = detach(std::move(function));
-  EXPECT_EQ(&back.phi(), &phi);
+  const auto given = function.behavior();
+  EXPECT_EQ(detach(std::move(function)), given);
   const Certificate certificate = certify(before, during, observe(model, theta, x));
   EXPECT_TRUE(certificate.exact()) << to_text(certificate);
   EXPECT_GT(certificate.kl_during, 0);
@@ -113,8 +114,10 @@ TEST_F(BehaviorTest, ASecondBehaviorAddsToTheFirstAndBothUnload) {
   Attached first = attach(model, lora());
   train(first, 5);
   const Store& other = ledger.open("phi2", Role::kBehavior);
-  const Lora second(other, theta, {.sites = {"layer.1"}, .rank = 1, .alpha = 1});
-  ledger.commit(second.init(Rng(2).stream("lora")));
+  const BehaviorPointer second = make_behavior(
+      other, model,
+      {.kind = "lora", .sites = {"layer.1"}, .settings = {{"rank", 1}, {"alpha", 1}}});
+  ledger.commit(second->init(Rng(2).stream("lora")));
   const Tensor b = Rng(4).stream("b").normal({1, 4}, Dtype::kF32);
   ledger.commit({.proposer = "test", .writes = {{&other, "layer.1.lora_B", b}}});
   const Attached both = attach(first, second);
@@ -138,8 +141,10 @@ TEST_F(BehaviorTest, OnlyPhiTakesGradients) {
 TEST_F(BehaviorTest, TrainingASecondBehaviorAfterUnloadingOneIsTrainingItFresh) {
   const auto train_fresh = [&](Ledger& own) {
     const Store& second = own.open("phi", Role::kBehavior);
-    const Lora unit(second, theta, {.sites = {"layer.0"}, .rank = 2, .alpha = 4});
-    own.commit(unit.init(Rng(2).stream("lora")));
+    const BehaviorPointer unit = make_behavior(
+        second, model,
+        {.kind = "lora", .sites = {"layer.0"}, .settings = {{"rank", 2}, {"alpha", 4}}});
+    own.commit(unit->init(Rng(2).stream("lora")));
     const Attached function = attach(model, unit);
     const optim::Adam adam(own.open("adam", Role::kOptimizer), second, {.lr = 0.05});
     for (int i = 0; i < 10; ++i) own.commit(adam.propose(gradients(function)));
@@ -153,16 +158,23 @@ TEST_F(BehaviorTest, TrainingASecondBehaviorAfterUnloadingOneIsTrainingItFresh) 
   EXPECT_EQ(train_fresh(after), fresh);
 }
 
-TEST_F(BehaviorTest, LoraRefusesASiteTheIdentityLacks) {
-  EXPECT_MESSAGE(Lora(phi, theta, {.sites = {"layer.7"}}), NameError,
-                 "store theta: no parameter named layer.7.weight");
-}
-
-TEST_F(BehaviorTest, LoraRefusesAStoreOfAnotherRoleAndRankZero) {
-  EXPECT_MESSAGE(Lora(theta, theta, {.sites = {"layer.0"}}), NameError,
+TEST_F(BehaviorTest, WhatIsNotThereIsRefusedByName) {
+  const auto make = [&](BehaviorConfig config) { make_behavior(phi, model, std::move(config)); };
+  EXPECT_MESSAGE(make({.kind = "lorra"}), NameError,
+                 "behavior: no kind named lorra; there are lora, dora, ia3, adapter, prefix, "
+                 "soft-prompt, bias, dense");
+  EXPECT_MESSAGE(make({.kind = "lora", .sites = {"layer.7"}}), NameError,
+                 "lora: no site named layer.7; there are layer.0, layer.1");
+  EXPECT_MESSAGE(make({.kind = "lora", .sites = {"layer.0", "layer.0"}}), NameError,
+                 "lora: the site layer.0 is named twice");
+  EXPECT_MESSAGE(make({.kind = "lora", .settings = {{"ranks", 2}}}), NameError,
+                 "lora: there is no setting ranks");
+  EXPECT_MESSAGE(make({.kind = "lora", .settings = {{"rank", 0}}}), NameError,
+                 "lora: rank is a whole number from 1 to 65536, got 0");
+  EXPECT_MESSAGE(make({.kind = "prefix"}), NameError, "prefix: this mlp has no site for it");
+  EXPECT_MESSAGE(make_behavior(theta, model, {.kind = "lora"}), NameError,
                  "lora: phi needs a store with the role behavior, theta has the role identity");
-  EXPECT_MESSAGE(Lora(phi, theta, {.sites = {"layer.0"}, .rank = 0}), ShapeError,
-                 "lora: the rank is at least 1, got 0");
+  EXPECT_MESSAGE(attach(model, nullptr), NameError, "attach: there is no behavior");
 }
 
 TEST_F(BehaviorTest, NoRollbackCanWriteTheFrozenIdentity) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "nn/cnn.h"
+#include "rbl/compose.h"
 #include "rbl/identity.h"
 #include "tensor/error.h"
 #include "tests/support/message.h"
@@ -84,6 +85,17 @@ TEST_F(NormStatisticsTest, ItsKeyFollowsItsStatistics) {
   EXPECT_NE(NormStatistics(own, buffers, {"block.0.norm"}).key(), before);
   move(unit);
   EXPECT_NE(unit.key(), before);
+}
+
+TEST_F(NormStatisticsTest, InParallelOneBehaviorMayBringThemWhole) {
+  const auto unit = std::make_shared<NormStatistics>(behavior());
+  const auto half =
+      std::make_shared<NormStatistics>(own, buffers, std::vector<std::string>{"block.0.norm"});
+  move(*parallel({{unit}}));
+  EXPECT_MESSAGE(move(*parallel({{unit, 0.5}})), NameError,
+                 "parallel: statistics cannot be weighted, got 0.5");
+  EXPECT_MESSAGE(move(*parallel({{half}, {unit}})), NameError,
+                 "parallel: two behaviors bring statistics for block.0.norm");
 }
 
 TEST_F(NormStatisticsTest, RefusesTheIdentitysOwnStoreAnotherRoleAndAnUnknownLayer) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -53,19 +54,18 @@ struct Convolutional {
     step(ledger.open("sgd.theta", Role::kOptimizer), theta, model, nn::Mode::kTrain);
   }
   // One step of SGD on a store; in train mode the statistics move with it.
-  void step(const Store& state, const Store& target, const nn::Model& function, nn::Mode mode,
-            const nn::Seam* seam = nullptr) {
+  void step(const Store& state, const Store& target, const nn::Model& function, nn::Mode mode) {
     const optim::Sgd sgd(state, target, {.lr = 0.1});
     Tape tape;
-    nn::Run run(tape, {.seam = seam, .mode = mode});
+    nn::Run run(tape, {.mode = mode});
     const Var logits = function.forward(run, tape.constant(x));
     Proposal proposal = sgd.propose(backward(cross_entropy(logits, labels())));
     run.add_buffers(proposal);
     ledger.commit(proposal);
   }
-  Lora lora() {
-    Lora unit(phi, theta, {.sites = model.sites(), .rank = 2});
-    ledger.commit(unit.init(Rng(2)));
+  BehaviorPointer lora() {
+    BehaviorPointer unit = make_behavior(phi, model, {.kind = "lora", .settings = {{"rank", 2}}});
+    ledger.commit(unit->init(Rng(2)));
     return unit;
   }
 };
@@ -86,9 +86,9 @@ struct Perceptron {
   Tensor x = Rng(1).stream("x").normal({8, 4}, Dtype::kF32);
 
   Perceptron() { ledger.commit(model.init(Rng(1))); }
-  Lora lora() {
-    Lora unit(phi, theta, {.sites = model.sites(), .rank = 2});
-    ledger.commit(unit.init(Rng(2)));
+  BehaviorPointer lora() {
+    BehaviorPointer unit = make_behavior(phi, model, {.kind = "lora", .settings = {{"rank", 2}}});
+    ledger.commit(unit->init(Rng(2)));
     return unit;
   }
   // Of factor * loss: zeros, and not nothing, for a factor of 0.
@@ -115,9 +115,10 @@ TEST(Peers, T08_BatchNormStatisticsAreIdentity) {
                  "layer would use and move the statistics of the batch; run it in eval mode, or "
                  "attach a behavior that keeps statistics of its own for block.0.norm");
   const Store& own = test.ledger.open("phi.buffers", Role::kBuffer);
-  const NormStatistics statistics(own, test.buffers, norm_sites(test.buffers));
-  test.ledger.commit(statistics.init());
-  test.step(state, test.phi, function, nn::Mode::kTrain, &statistics);
+  const auto statistics =
+      std::make_shared<NormStatistics>(own, test.buffers, norm_sites(test.buffers));
+  test.ledger.commit(statistics->init());
+  test.step(state, test.phi, attach(function, statistics), nn::Mode::kTrain);
   EXPECT_NE(fingerprint(own), fingerprint(test.buffers));
   identity.check();
   detach(std::move(function));
@@ -156,8 +157,9 @@ TEST(Peers, T11_ATiedWeightIsOneTensorAndSaysSo) {
   ASSERT_EQ(identity.ties().size(), 1U);
   EXPECT_EQ(identity.ties()[0].reader, "head.weight");
   // A low-rank change of the head has no matrix of its own to enter at.
-  EXPECT_MESSAGE(Lora(phi, theta, {.sites = {"head"}}), NameError,
-                 "store theta: no parameter named head.weight");
+  EXPECT_MESSAGE(make_behavior(phi, model, {.kind = "lora", .sites = {"head"}}), NameError,
+                 "lora: no site named head; there are block.0.attn.qkv, block.0.attn.out, "
+                 "block.0.mlp.up, block.0.mlp.down");
   // One entry is read in both places, so a write to a copy of it moves the head as well.
   const Store& copy = ledger.open("copy", Role::kIdentity);
   ledger.commit(copy_of(theta, copy));

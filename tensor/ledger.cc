@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <iterator>
 
 #include "tensor/difference.h"
@@ -14,12 +13,9 @@
 #include "tensor/ledger_memory.h"
 #include "tensor/ledger_output.h"
 #include "tensor/ledger_records.h"
-#include "tensor/storage.h"
 
 namespace palinode {
 namespace {
-
-constexpr std::size_t kCacheLine = 64;
 
 // In the order of Ledger::Level.
 constexpr std::array<std::string_view, 4> kLevels = {"off", "summary", "digest", "journal"};
@@ -183,47 +179,6 @@ void Ledger::append(std::string_view body) {
   one.text.append(body.data(), body.data() + body.size());
   one.ends.push_back(body.size());
   append(one);
-}
-
-std::vector<Tensor> Ledger::read_only(const Store& store) {
-  std::size_t size = 0;
-  for (const Entry& entry : store.entries_) {
-    size += (entry.value.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
-  }
-  const auto arena = std::make_shared<Arena>(size);
-  std::vector<Tensor> moved;
-  std::size_t offset = 0;
-  for (const Entry& entry : store.entries_) {
-    std::byte* place = arena->data() + offset;
-    if (!entry.value.empty()) std::memcpy(place, entry.value.data_.get(), entry.value.bytes());
-    moved.push_back(Tensor(std::shared_ptr<const std::byte>(arena, place), entry.value.shape(),
-                           entry.value.dtype()));
-    offset += (entry.value.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
-  }
-  arena->protect();
-  return moved;
-}
-
-void Ledger::protect(Store& store, std::span<const Tensor> values, std::uint64_t since) {
-  PALINODE_ASSERT(values.size() == store.entries_.size());
-  for (std::size_t i = 0; i < values.size(); ++i) store.entries_[i].value = values[i];
-  store.frozen_ = true;
-  store.frozen_since_ = since;
-}
-
-Sha256Digest Ledger::freeze(const Store& store) {
-  Store& target = mine(&store);
-  const Sha256Digest print = fingerprint(store);
-  if (store.frozen()) return print;
-  const std::vector<Tensor> values = read_only(store);
-  const std::uint64_t seq = sequence_;
-  std::string body =
-      fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
-  if (level_ == Level::kJournal) body += fmt::format(R"(,"role":"{}")", role_name(store.role()));
-  append(body);
-  ++sequence_;
-  protect(target, values, seq);
-  return print;
 }
 
 Proposal copy_of(const Store& from, const Store& to) {

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/arena.h"
 #include "tensor/digest.h"
 #include "tensor/proposal.h"
 #include "tensor/store.h"
@@ -95,9 +96,11 @@ class Ledger {
   // is below journal.
   LedgerReader read() const;
 
-  // Moves the store's values to read-only pages, refuses commits to it from now on, and returns its
-  // fingerprint. Freezing twice returns the same fingerprint.
-  Sha256Digest freeze(const Store& store);
+  // Moves the store's values to read-only pages (arena.h) behind the strongest guard the system has
+  // up to `strongest`, which Store::guard() then tells; refuses commits to it from now on, and
+  // returns its fingerprint. Freezing twice returns the same fingerprint. Throws EnvironmentError,
+  // with the store as it was, if there are no such pages.
+  Sha256Digest freeze(const Store& store, Guard strongest = Guard::kSealed);
 
   Level level() const { return level_; }
   // Records so far; without records, as many as there would be.
@@ -109,8 +112,12 @@ class Ledger {
   void start();
   void restore(const Checkpoint& checkpoint);
   Store& add(std::string name, Role role);
-  static std::vector<Tensor> read_only(const Store& store);  // its values in pages that are
-  static void protect(Store& store, std::span<const Tensor> values, std::uint64_t since);
+  struct Pages {
+    std::vector<Entry> entries;  // their values in read-only pages
+    Guard guard;
+  };
+  static Pages read_only(const Store& store, Guard strongest);
+  static void protect(Store& store, const Pages& pages, std::uint64_t since);
   Store& mine(const Store* store);
   void start_journal();
   struct Target;

@@ -126,7 +126,7 @@ void Ledger::restore(const Checkpoint& checkpoint) {
       store.entries_.push_back({entry.name, entry.value.copy(), entry.written, std::nullopt});
       if (level_ >= Level::kDigest) store.entries_.back().digest = xxh3(entry.value);
     }
-    if (kept.frozen_since) protect(store, read_only(store), *kept.frozen_since);
+    if (kept.frozen_since) protect(store, read_only(store, Guard::kSealed), *kept.frozen_since);
   }
   sequence_ = checkpoint.sequence;
   head_ = checkpoint.head;

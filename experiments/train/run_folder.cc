@@ -35,7 +35,8 @@ bool RunFolder::holds_checkpoint() const { return exists(checkpoint()); }
 void RunFolder::start(const Config& settings) const {
   std::error_code error;
   fs::create_directories(path_, error);
-  for (const std::string& file : {config(), checkpoint(), model(), result(), metrics(), ledger()}) {
+  for (const std::string& file :
+       {config(), checkpoint(), model(), result(), metrics(), ledger(), journal()}) {
     if (!error) fs::remove(file, error);
   }
   if (error) throw EnvironmentError(fmt::format("{}: {}", path_, error.message()));

@@ -3,6 +3,7 @@
 //   config.toml              the effective settings, complete
 //   metrics.jsonl            a line a step (metrics.h)
 //   ledger.jsonl             a record a write (tensor/ledger.h)
+//   ledger.jsonl.journal     and what it takes to undo it, at the level journal
 //   checkpoint.safetensors   the last checkpoint (tensor/checkpoint.h): all a resumed run needs
 //   model.safetensors        the network, last or best, with the settings in its metadata
 //   result.json              what the run came to
@@ -23,6 +24,7 @@ class RunFolder {
   std::string config() const { return path_ + "/config.toml"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string ledger() const { return path_ + "/ledger.jsonl"; }
+  std::string journal() const { return ledger() + ".journal"; }
   std::string checkpoint() const { return path_ + "/checkpoint.safetensors"; }
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string result() const { return path_ + "/result.json"; }

@@ -10,12 +10,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json json_of(const std::optional<Sha256Digest>& digest) {
+  return digest ? Json(hex(*digest)) : Json(nullptr);
+}
+
 Json json_of(const Certificate& c) {
   return {{"exact", c.exact()},
           {"probes", c.probes},
           {"fingerprint_before", hex(c.fingerprint_before)},
           {"fingerprint_during", hex(c.fingerprint_during)},
           {"fingerprint_after", hex(c.fingerprint_after)},
+          {"buffers_before", json_of(c.buffers_before)},
+          {"buffers_during", json_of(c.buffers_during)},
+          {"buffers_after", json_of(c.buffers_after)},
           {"logits_before", hex(c.logits_before)},
           {"logits_during", hex(c.logits_during)},
           {"logits_after", hex(c.logits_after)},

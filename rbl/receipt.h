@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "rbl/certificate.h"
-#include "rbl/manifest.h"
+#include "rbl/statement.h"
 
 namespace palinode::rbl {
 
@@ -21,9 +21,9 @@ struct Dropped {
 };
 
 struct Receipt {
-  std::string action;               // "detach", "swap", "quarantine", "kill"
-  std::vector<std::string> units;   // that were detached, in the order of the stack
-  std::vector<std::string> active;  // what is enabled now
+  std::string action;                    // "detach", "swap", "quarantine", "kill"
+  std::vector<std::string> units = {};   // that were detached, in the order of the stack
+  std::vector<std::string> active = {};  // what is enabled now
   // What the function was without the units, with them, and is now. `before` is the plain identity
   // as it was when the runtime began, or, with other units left, a function built of those alone.
   // None for a runtime without probes.
@@ -43,7 +43,7 @@ std::string to_text(const Receipt& receipt);  // a few lines, for people
 
 struct Tombstone {
   std::string unit, kind;
-  Sha256Digest digest{};  // of its manifest when it was destroyed
+  Sha256Digest digest{};  // of its statement when it was destroyed
   Sha256Digest identity{};
   std::uint64_t version = 1;
   std::string reason, by;

@@ -53,7 +53,7 @@ struct Origin {
 };
 
 // A change of one tensor between two versions.
-struct TensorChange {
+struct VersionChange {
   std::string name;
   std::size_t elements = 0, changed = 0;
   double l2 = 0;
@@ -92,9 +92,9 @@ class Runtime {
   void pin(std::string_view unit);  // LifeCycleError for train, restore and destroy until unpin
   void unpin(std::string_view unit);
   // Of every tensor; 0 stands for the values now.
-  std::vector<TensorChange> diff(std::string_view unit, std::uint64_t a, std::uint64_t b) const;
+  std::vector<VersionChange> diff(std::string_view unit, std::uint64_t a, std::uint64_t b) const;
 
-  // --- In and out. Attaching throws LifeCycleError for a unit of another identity unless `force`
+  // --- In and out. Attaching throws IdentityError for a unit of another identity unless `force`
   // says so, which is recorded; LifeCycleError for a signature that is missing, does not verify or
   // is not trusted.
   struct AttachOptions {

@@ -1,9 +1,10 @@
-// Signatures: Ed25519 (RFC 8032, section 5.1) by OpenSSL, over a behavior's manifest (manifest.h).
+// Signatures: Ed25519 (RFC 8032, section 5.1) by OpenSSL, over a behavior's statement
+// (statement.h).
 //
 //   const KeyPair keys = KeyPair::generate();
 //   keys.save("me.key", "me.pub");                        // PEM; the first with mode 0600
-//   const Signature signature = keys.sign(to_text(manifest));
-//   verify(to_text(manifest), signature, keys.public_key());
+//   const Signature signature = keys.sign(to_text(statement));
+//   verify(to_text(statement), signature, keys.public_key());
 //
 // A behavior file carries public key and signature as hex in its metadata.
 #pragma once

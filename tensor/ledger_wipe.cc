@@ -1,7 +1,4 @@
-// Values that are to be gone: zeros through commit, and zeros over the memory that held them.
-#include <fmt/format.h>
-
-#include "tensor/error.h"
+// Values that are to be gone: removed through commit, and zeros over the memory that held them.
 #include "tensor/ledger.h"
 #include "tensor/wipe.h"
 
@@ -15,28 +12,17 @@ const Entry* Ledger::held(const Store& store) {
 }
 
 Ledger::Wiped Ledger::wipe(const Store& store) {
-  Store& target = mine(&store);
-  if (level_ > Level::kDigest) {
-    throw Error(
-        fmt::format("wipe: the ledger's level is {}: its records would keep the values of {}",
-                    level_name(level_), store.name()));
-  }
   Wiped wiped{.entries = store.entries().size(), .bytes = store.bytes()};
   if (wiped.entries == 0) return wiped;
-  Proposal zeros{.reason = Reason::kDestroy, .proposer = "wipe"};
-  for (const Entry& entry : store.entries()) {
+  Proposal proposal{.reason = Reason::kDestroy, .proposer = "wipe"};
+  for (std::size_t i = wiped.entries; i > 0; --i) {
+    const Entry& entry = store.entries()[i - 1];
     wiped.held += entry.value.data_.use_count() > 1 ? 1 : 0;
-    zeros.writes.push_back(
-        {&store, entry.name, Tensor::zeros(entry.value.shape(), entry.value.dtype())});
+    proposal.removals.push_back({&store, entry.name});
   }
-  // commit and clear let go of the old values' memory in this thread.
+  // commit lets go of the values in this thread.
   const WipeReleased wiping;
-  commit(zeros);
-  append(fmt::format(R"({{"seq":{},"wipe":"{}","entries":{})", sequence_, store.name(),
-                     wiped.entries));
-  ++sequence_;
-  target.entries_.clear();
-  target.places_.clear();
+  commit(proposal);
   return wiped;
 }
 

@@ -15,8 +15,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // What a record of another sort says by these may not be said by a note.
-constexpr std::array<std::string_view, 7> kTaken = {"seq",    "event", "chain",          "store",
-                                                    "freeze", "wipe",  "palinode_ledger"};
+constexpr std::array<std::string_view, 9> kTaken = {
+    "seq", "event", "chain", "store", "freeze", "commit", "journal", "sha256", "palinode_ledger"};
 
 // ASCII, so that a record is one line of plain text whatever was written into it.
 std::string quoted(const std::string& text) {

@@ -54,6 +54,7 @@ class Trainer {
   const Store& theta() const { return *theta_; }
   const Store& buffers() const { return *buffers_; }
   const Store& optimizer_state() const { return *state_; }
+  std::uint64_t optimizer_steps() const { return optimizer_->steps(); }  // as its state says
 
  private:
   Var loss_of(nn::Run& run, std::uint64_t number);

@@ -18,7 +18,7 @@ Observation observe_alone(const nn::Network& identity, const Roster& roster, con
   for (const BehaviorPointer& behavior : roster.active) {
     top = &functions.emplace_back(attach(*top, behavior));
   }
-  return observe(*top, identity.store(), probes);
+  return observe(*top, identity, probes);
 }
 
 }  // namespace
@@ -30,11 +30,11 @@ void Runtime::check_signature(const Unit& unit) const {
         fmt::format("{}: only signed units may be attached, it is not", unit.name));
   }
   // Of the bits as they are, whoever wrote them last.
-  Manifest manifest = unit.manifest();
-  manifest.values = fingerprint(unit.phi());
-  if (!verify(to_text(manifest), unit.signature->signature, unit.signature->key)) {
+  Statement statement = unit.statement();
+  statement.values = fingerprint(unit.phi());
+  if (!verify(to_text(statement), unit.signature->signature, unit.signature->key)) {
     throw LifeCycleError(fmt::format("{}: its signature is not one of what it is now, {}; key {}",
-                                     unit.name, hex(digest(manifest)), hex(unit.signature->key)));
+                                     unit.name, hex(digest(statement)), hex(unit.signature->key)));
   }
   if (!options_.signed_only) return;
   const auto& trusted = options_.trusted;
@@ -46,12 +46,12 @@ void Runtime::check_signature(const Unit& unit) const {
 
 void Runtime::check_attachable(const Unit& unit, Event event, bool force) const {
   if (unit.identity != fingerprint_ && !force) {
-    throw LifeCycleError(fmt::format("{}: made for the identity {}, this one is {}", unit.name,
-                                     hex(unit.identity), hex(fingerprint_)));
+    throw IdentityError(fmt::format("{}: made for the identity {}, this one is {}", unit.name,
+                                    hex(unit.identity), hex(fingerprint_)));
   }
-  if (unit.pinned && digest(unit.manifest()) != *unit.pinned) {
+  if (unit.pinned && digest(unit.statement()) != *unit.pinned) {
     throw LifeCycleError(fmt::format("{}: pinned to {}, but it is {}", unit.name, hex(*unit.pinned),
-                                     hex(digest(unit.manifest()))));
+                                     hex(digest(unit.statement()))));
   }
   check_signature(unit);
   if (options_.permit) options_.permit(event, unit);
@@ -86,7 +86,7 @@ Receipt Runtime::take_out(Roster next, const Note& note, std::vector<std::string
   const bool measured = !options_.probes.empty();
   // A behavior that cannot be run any more must not stay for that.
   try {
-    if (measured) during = observe(*function_, identity_->store(), options_.probes);
+    if (measured) during = observe(*function_, *identity_, options_.probes);
     if (measured) {
       before = next.active.empty() ? plain_ : observe_alone(*identity_, next, options_.probes);
     }
@@ -103,7 +103,7 @@ Receipt Runtime::take_out(Roster next, const Note& note, std::vector<std::string
   }
   if (measured && receipt.unmeasured.empty()) {
     receipt.certificate =
-        certify(*before, *during, observe(*function_, identity_->store(), options_.probes));
+        certify(*before, *during, observe(*function_, *identity_, options_.probes));
   }
   return receipt;
 }

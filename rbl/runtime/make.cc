@@ -128,7 +128,7 @@ void Runtime::train(std::string_view name, const TrainStep& step) {
 void Runtime::sign(std::string_view name, const KeyPair& keys) {
   const Roster now = fresh(name);
   const Unit& unit = now.at(name);
-  const Signature signature = keys.sign(to_text(unit.manifest()));
+  const Signature signature = keys.sign(to_text(unit.statement()));
   step(name, "sign", {{"key", hex(keys.public_key())}, {"signature", hex(signature)}});
 }
 

@@ -12,8 +12,8 @@
 #include "rbl/behavior.h"
 #include "rbl/compose.h"
 #include "rbl/life_cycle.h"
-#include "rbl/manifest.h"
 #include "rbl/sign.h"
+#include "rbl/statement.h"
 
 namespace palinode::rbl {
 
@@ -26,7 +26,7 @@ struct SignedBy {
 struct Version {
   std::uint64_t number = 1;
   std::optional<Sha256Digest> parent = {};
-  Sha256Digest digest{};  // of its manifest
+  Sha256Digest digest{};  // of its statement
   const Store* values = nullptr;
   std::optional<SignedBy> signature = {};
 };
@@ -56,7 +56,7 @@ struct Unit {
   std::uint64_t newest = 0;
 
   const Store& phi() const { return behavior->phi(); }
-  Manifest manifest() const { return {behavior->config(), identity, version, parent, values}; }
+  Statement statement() const { return {behavior->config(), identity, version, parent, values}; }
   // None if that version was not kept; the second throws NameError.
   const Version* find(std::uint64_t number) const;
   const Version& at(std::uint64_t number) const;

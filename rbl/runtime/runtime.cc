@@ -6,18 +6,14 @@
 #include <filesystem>
 
 #include "tensor/error.h"
-#include "tensor/ledger_file.h"
+#include "tensor/ledger_record.h"
 
 namespace palinode::rbl {
 namespace {
 
-// The store a record of a wipe names, or "".
-std::string wiped_store(std::string_view record) {
-  constexpr std::string_view kKey = ",\"wipe\":\"";
-  const std::size_t begin = record.find(kKey);
-  if (begin == std::string_view::npos) return "";
-  const std::size_t from = begin + kKey.size();
-  return std::string(record.substr(from, record.find('"', from) - from));
+// The store of which a record tells that an entry was destroyed, or "". All go in one commit.
+std::string_view destroyed_store(std::string_view record) {
+  return text_field(record, "reason") == "destroy" ? text_field(record, "store") : "";
 }
 
 std::uint64_t newest_write(const Store& store) {
@@ -45,7 +41,7 @@ Runtime::Runtime(Ledger& ledger, const nn::Network& identity, RuntimeOptions opt
   Roster roster;
   for (const std::string& record : records) {
     // Most records are writes, and tell nothing here.
-    if (const std::string name = wiped_store(record); !name.empty()) {
+    if (const std::string_view name = destroyed_store(record); !name.empty()) {
       std::erase_if(roster.gone, [&](const Store* store) { return store->name() == name; });
     } else if (record.find(",\"event\":\"") != std::string::npos) {
       if (const auto note = parse_note(record)) roster = advanced(std::move(roster), *note);
@@ -57,7 +53,7 @@ Runtime::Runtime(Ledger& ledger, const nn::Network& identity, RuntimeOptions opt
     if (unit->state != State::kDestroyed || unit->file.empty()) continue;
     if (!std::filesystem::exists(tombstone_path(unit->file))) bury(tombstone_of(*unit));
   }
-  if (!options_.probes.empty()) plain_ = observe(identity, identity.store(), options_.probes);
+  if (!options_.probes.empty()) plain_ = observe(identity, identity, options_.probes);
 }
 
 Runtime::~Runtime() = default;
@@ -102,7 +98,7 @@ Roster Runtime::fresh(std::string_view name) const {
 
 Note Runtime::note_of(std::string_view event, const Unit& unit, Fields fields) const {
   Note note{.event = std::string(event),
-            .fields = {{"unit", unit.name}, {"digest", hex(digest(unit.manifest()))}}};
+            .fields = {{"unit", unit.name}, {"digest", hex(digest(unit.statement()))}}};
   note.fields.insert(note.fields.end(), fields.begin(), fields.end());
   return note;
 }

@@ -13,8 +13,8 @@ namespace palinode::rbl {
 namespace {
 
 // Two tensors of one shape and type.
-TensorChange change_of(const std::string& name, const Tensor& a, const Tensor& b) {
-  TensorChange change{.name = name, .elements = a.elements()};
+VersionChange change_of(const std::string& name, const Tensor& a, const Tensor& b) {
+  VersionChange change{.name = name, .elements = a.elements()};
   with_float(a.dtype(), "diff", [&]<class T>() {
     const std::span<const T> from = a.values<T>(), to = b.values<T>();
     double squares = 0;
@@ -69,8 +69,8 @@ void Runtime::restore(std::string_view name, std::uint64_t version) {
   publish(std::move(next), note);
 }
 
-std::vector<TensorChange> Runtime::diff(std::string_view name, std::uint64_t a,
-                                        std::uint64_t b) const {
+std::vector<VersionChange> Runtime::diff(std::string_view name, std::uint64_t a,
+                                         std::uint64_t b) const {
   const auto roster = roster_.load();
   const Unit& unit = roster->at(name);
   if (unit.state == State::kDestroyed) {
@@ -79,7 +79,7 @@ std::vector<TensorChange> Runtime::diff(std::string_view name, std::uint64_t a,
   const auto values = [&](std::uint64_t version) -> const Store& {
     return version == 0 ? unit.phi() : *unit.at(version).values;
   };
-  std::vector<TensorChange> changes;
+  std::vector<VersionChange> changes;
   for (const Entry& entry : values(a).entries()) {
     changes.push_back(change_of(entry.name, entry.value, values(b).at(entry.name)));
   }
@@ -89,7 +89,7 @@ std::vector<TensorChange> Runtime::diff(std::string_view name, std::uint64_t a,
 Tombstone Runtime::tombstone_of(const Unit& unit) const {
   return {.unit = unit.name,
           .kind = std::string(unit.behavior->kind()),
-          .digest = digest(unit.manifest()),
+          .digest = digest(unit.statement()),
           .identity = unit.identity,
           .version = unit.version,
           .reason = unit.destruction->reason,

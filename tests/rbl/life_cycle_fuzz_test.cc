@@ -303,9 +303,11 @@ class Life {
   void check() const {
     EXPECT_EQ(fingerprint(*theta_), theta_print_);
     EXPECT_TRUE(same_bits(nn::evaluate(*model_, x_), plain_));
-    EXPECT_EQ(effective(), std::vector{runtime_->active()});
+    const std::vector<std::vector<std::string>> reported = {runtime_->active()};
+    EXPECT_EQ(effective(), reported);
     for (const auto& [name, unit] : runtime_->roster()->units) {
-      if (unit->state == State::kDestroyed) EXPECT_EQ(unit->phi().bytes(), 0U) << name;
+      if (unit->state != State::kDestroyed) continue;
+      EXPECT_EQ(unit->phi().bytes(), 0U) << name;
     }
   }
 

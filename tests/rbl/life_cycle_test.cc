@@ -116,7 +116,7 @@ TEST(Runtime, AnAttachThatFailsAnywhereLeavesEverythingAsItWas) {
   EXPECT_THROW(world->swap("a", "b"), std::bad_alloc);
   EXPECT_TRUE(before == Picture::of(world));
   full = false;
-  EXPECT_MESSAGE(world->attach("stranger"), LifeCycleError,
+  EXPECT_MESSAGE(world->attach("stranger"), IdentityError,
                  "stranger: made for the identity " + hex(sha256("another identity")) +
                      ", this one is " + hex(world.theta_before));
   values.erase(values.begin());
@@ -270,7 +270,7 @@ TEST(Versions, TheirDifferenceIsToldByTensor) {
     builder.values<float>()[2] += 3;
     return Proposal{.proposer = "test", .writes = {{&own, entry.name, std::move(builder).build()}}};
   });
-  const std::vector<TensorChange> changes = world->diff("a", 1, 0);
+  const std::vector<VersionChange> changes = world->diff("a", 1, 0);
   ASSERT_EQ(changes.size(), phi.entries().size());
   EXPECT_EQ(changes[0].elements, 7U);
   EXPECT_EQ(changes[0].changed, 2U);

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "rbl/manifest.h"
+#include "rbl/statement.h"
 #include "tensor/digest.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
@@ -106,22 +106,22 @@ TEST_F(KeyFiles, AreRefusedWhenOthersMayReadThemOrTheyHoldSomethingElse) {
                  "sign: " + open + " holds no Ed25519 private key");
 }
 
-TEST(Manifest, IsTheTextThatItsHeaderPromises) {
-  const Manifest manifest{.config = {.kind = "lora",
-                                     .sites = {"layer.1", "layer.0"},
-                                     .settings = {{"rank", 4}, {"alpha", 0.1}}},
-                          .identity = sha256("theta"),
-                          .version = 3,
-                          .parent = {},
-                          .values = sha256("phi")};
-  EXPECT_EQ(to_text(manifest),
+TEST(Statement, IsTheTextThatItsHeaderPromises) {
+  const Statement statement{.config = {.kind = "lora",
+                                       .sites = {"layer.1", "layer.0"},
+                                       .settings = {{"rank", 4}, {"alpha", 0.1}}},
+                            .identity = sha256("theta"),
+                            .version = 3,
+                            .parent = {},
+                            .values = sha256("phi")};
+  EXPECT_EQ(to_text(statement),
             "palinode-behavior 1\nkind lora\nsetting alpha 0.1\nsetting rank 4\nsite layer.1\n"
             "site layer.0\nidentity " +
                 hex(sha256("theta")) + "\nversion 3\nparent -\nvalues " + hex(sha256("phi")) +
                 "\n");
 }
 
-TEST(Manifest, ItsConfigComesBackAndAnotherTextIsRefused) {
+TEST(Statement, ItsConfigComesBackAndAnotherTextIsRefused) {
   const BehaviorConfig config{
       .kind = "lora", .sites = {"b", "a"}, .settings = {{"alpha", 0.1}, {"rank", 4}}};
   const BehaviorConfig back = config_from_json(to_json(config));

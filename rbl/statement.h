@@ -1,5 +1,5 @@
-// The manifest of a behavior: everything that says which one it is, as one text. Its SHA-256 is the
-// behavior's digest, and it is what a signature signs (sign.h).
+// The statement of a behavior: everything that says which one it is, as one text. Its SHA-256 is
+// the behavior's digest, and it is what a signature signs (sign.h).
 //
 //   palinode-behavior 1
 //   kind lora
@@ -23,7 +23,7 @@
 
 namespace palinode::rbl {
 
-struct Manifest {
+struct Statement {
   BehaviorConfig config;
   Sha256Digest identity{};
   std::uint64_t version = 1;
@@ -31,8 +31,8 @@ struct Manifest {
   Sha256Digest values{};
 };
 
-std::string to_text(const Manifest& manifest);
-Sha256Digest digest(const Manifest& manifest);
+std::string to_text(const Statement& statement);
+Sha256Digest digest(const Statement& statement);
 
 // The config alone, as JSON on one line, and back. Throws FormatError for anything else.
 std::string to_json(const BehaviorConfig& config);

@@ -1,4 +1,4 @@
-#include "rbl/manifest.h"
+#include "rbl/statement.h"
 
 #include <fmt/format.h>
 
@@ -10,21 +10,21 @@
 
 namespace palinode::rbl {
 
-std::string to_text(const Manifest& manifest) {
+std::string to_text(const Statement& statement) {
   std::string text;
   const auto out = std::back_inserter(text);
-  fmt::format_to(out, "palinode-behavior 1\nkind {}\n", manifest.config.kind);
-  for (const auto& [name, value] : manifest.config.settings) {
+  fmt::format_to(out, "palinode-behavior 1\nkind {}\n", statement.config.kind);
+  for (const auto& [name, value] : statement.config.settings) {
     fmt::format_to(out, "setting {} {}\n", name, value);
   }
-  for (const std::string& site : manifest.config.sites) fmt::format_to(out, "site {}\n", site);
-  fmt::format_to(out, "identity {}\nversion {}\nparent {}\nvalues {}\n", hex(manifest.identity),
-                 manifest.version, manifest.parent ? hex(*manifest.parent) : "-",
-                 hex(manifest.values));
+  for (const std::string& site : statement.config.sites) fmt::format_to(out, "site {}\n", site);
+  fmt::format_to(out, "identity {}\nversion {}\nparent {}\nvalues {}\n", hex(statement.identity),
+                 statement.version, statement.parent ? hex(*statement.parent) : "-",
+                 hex(statement.values));
   return text;
 }
 
-Sha256Digest digest(const Manifest& manifest) { return sha256(to_text(manifest)); }
+Sha256Digest digest(const Statement& statement) { return sha256(to_text(statement)); }
 
 std::string to_json(const BehaviorConfig& config) {
   nlohmann::json json = {{"kind", config.kind}, {"sites", config.sites}};

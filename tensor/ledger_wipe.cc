@@ -12,6 +12,7 @@ const Entry* Ledger::held(const Store& store) {
 }
 
 Ledger::Wiped Ledger::wipe(const Store& store) {
+  mine(&store);
   Wiped wiped{.entries = store.entries().size(), .bytes = store.bytes()};
   if (wiped.entries == 0) return wiped;
   Proposal proposal{.reason = Reason::kDestroy, .proposer = "wipe"};

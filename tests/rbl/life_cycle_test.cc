@@ -105,7 +105,6 @@ TEST(Runtime, AnAttachThatFailsAnywhereLeavesEverythingAsItWas) {
   }});
   world.make_attached("a");
   world.make("b");
-  const Tensor value = Tensor::zeros({5, 4}, Dtype::kF32);
   const Origin elsewhere{.identity = sha256("another identity")};
   std::map<std::string, Tensor> values;
   for (const Entry& entry : world.unit("b").phi().entries()) values[entry.name] = entry.value;

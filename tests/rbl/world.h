@@ -39,7 +39,9 @@ struct World : zoo::Zoo {
     runtime->train(unit, [&](const nn::Model&, const Store& phi) { return moved(phi, seed); });
   }
   void make(const std::string& unit, const std::string& kind = "lora") const {
-    runtime->create(unit, {.kind = kind}, Rng(5));
+    BehaviorConfig config{.kind = kind};
+    if (kind == "prefix" || kind == "soft-prompt") config.settings = {{"length", 2}};
+    runtime->create(unit, config, Rng(5));
     move(unit);
   }
   void make_attached(const std::string& unit, const std::string& kind = "lora") const {

@@ -7,6 +7,7 @@
 //   checkpoint.safetensors   the last checkpoint (tensor/checkpoint.h): all a resumed run needs
 //   model.safetensors        the network, last or best, with the settings in its metadata
 //   result.json              what the run came to
+//   lock                     empty; the training that writes here holds it
 #pragma once
 
 #include <string>
@@ -40,6 +41,21 @@ class RunFolder {
 
  private:
   std::string path_;
+};
+
+// While it lives, nobody else can hold the folder: two trainings would write into one another's
+// files. It ends with the process, however that ends.
+class RunLock {
+ public:
+  // Makes the folder if there is none. Throws EnvironmentError naming it if it cannot, or if
+  // another training holds it.
+  explicit RunLock(const std::string& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int descriptor_;
 };
 
 }  // namespace palinode::experiments::train

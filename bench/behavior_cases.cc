@@ -14,8 +14,8 @@
 namespace palinode::bench {
 namespace {
 
-constexpr nn::GptConfig kGpt128{.vocab = 65, .context = 64, .layers = 4, .heads = 4, .width = 128};
-constexpr nn::GptConfig kGpt256{.vocab = 65, .context = 128, .layers = 6, .heads = 8, .width = 256};
+constexpr nn::GptConfig kSmall{.vocab = 65, .context = 64, .layers = 4, .heads = 4, .width = 128};
+constexpr nn::GptConfig kLarge{.vocab = 65, .context = 128, .layers = 6, .heads = 8, .width = 256};
 
 // A frozen identity, and a runtime with one unit over it.
 template <class M>
@@ -72,7 +72,7 @@ Case overhead_case(std::size_t batch, std::size_t time) {
           .work = 1,
           .make = [=]() -> std::vector<Contender> {
             set_threads(1);
-            const auto life = std::make_shared<Life<nn::Gpt>>(kGpt128);
+            const auto life = std::make_shared<Life<nn::Gpt>>(kSmall);
             life->runtime->attach("unit");
             const Rng rng(4);
             std::vector<std::int32_t> ids(batch * time);
@@ -94,7 +94,7 @@ Case overhead_case(std::size_t batch, std::size_t time) {
 std::vector<Case> behavior_cases() {
   return {
       attach_case<nn::Mlp>("MLP 64-64-10", nn::MlpConfig{.sizes = {64, 64, 10}}),
-      attach_case<nn::Gpt>("GPT 6 layers, d 256", kGpt256),
+      attach_case<nn::Gpt>("GPT 6 layers, d 256", kLarge),
       overhead_case(16, 64),
       overhead_case(1, 64),
       overhead_case(1, 1),

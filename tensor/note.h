@@ -1,7 +1,7 @@
 // Note: an event in a ledger that is no write, such as the attaching of a behavior. It stands in
 // the chain like any record:
 //
-//   {"seq":7,"event":"attach","unit":"polite","from":"trained","to":"enabled","chain":"..."}
+//   {"seq":7,"event":"attach","unit":"polite","digest":"9e17...","place":"0","chain":"..."}
 #pragma once
 
 #include <optional>

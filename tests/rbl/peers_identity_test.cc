@@ -231,6 +231,8 @@ TEST(Peers, T12_NoInitializerRewritesTheIdentity) {
   EXPECT_TRUE(fresh.entries().empty());  // not the half of it that would have been allowed
   EXPECT_THROW(test.ledger.commit(test.model.init(Rng(9))), FrozenError);
   EXPECT_THROW(test.ledger.commit(reversible.begin()), FrozenError);
+  EXPECT_MESSAGE(optim::ReversibleSgd(test.state, test.theta, {}), FrozenError,
+                 "reversible: theta is frozen since write 5; an optimizer cannot be built over it");
   EXPECT_TRUE(same_bits(nn::evaluate(other, test.x), logits));
   identity.check();
 }

@@ -48,14 +48,18 @@ std::string_view reason_name(Reason reason) {
       return "policy-gradient";
     case Reason::kNoise:
       return "noise";
-    case Reason::kMerge:
-      return "merge";
     case Reason::kRestore:
       return "restore";
     case Reason::kSubtract:
       return "subtract";
     case Reason::kUndo:
       return "undo";
+    case Reason::kPrune:
+      return "prune";
+    case Reason::kQuantize:
+      return "quantize";
+    case Reason::kMerge:
+      return "merge";
     case Reason::kDestroy:
       return "destroy";
   }

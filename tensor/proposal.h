@@ -23,10 +23,12 @@ enum class Reason : std::uint8_t {
   kRmsProp,         // RMSProp
   kPolicyGradient,  // a gradient of expected reward, whatever optimizer follows it
   kNoise,           // unstructured mutation
-  kMerge,           // a behavior is added to the identity's own weights
   kRestore,         // a rollback puts back values it kept
   kSubtract,        // a rollback subtracts a difference it kept or regenerated
   kUndo,            // a journal takes writes back (undo.h)
+  kPrune,           // elements set to zero
+  kQuantize,        // a round trip through narrower storage
+  kMerge,           // a behavior is added to the identity's own weights
   kDestroy,         // zeros in place of values that are to be gone
 };
 

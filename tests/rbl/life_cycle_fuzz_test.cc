@@ -198,6 +198,15 @@ class Life {
     copies_ = at_save_->copies_made;
   }
 
+  void attach_somewhere(const std::string& unit) {
+    std::vector<std::string> stack = runtime_->roster()->stack;
+    const std::size_t place = draw(stack.size() + 1);
+    const bool allowed = may(unit, Event::kAttach);
+    attempt("attach", allowed, [&] { runtime_->attach(unit, {.place = place}); });
+    if (allowed) stack.insert(stack.begin() + static_cast<std::ptrdiff_t>(place), unit);
+    EXPECT_EQ(runtime_->roster()->stack, stack);
+  }
+
   void operate() {
     const std::string unit = any();
     const bool room = runtime_->roster()->stack.size() < kMostAttached;
@@ -209,9 +218,7 @@ class Life {
       case 3:
       case 4:
         if (!room && may(unit, Event::kAttach)) return;
-        return attempt("attach", may(unit, Event::kAttach), [&] {
-          runtime_->attach(unit, {.place = draw(runtime_->roster()->stack.size() + 1)});
-        });
+        return attach_somewhere(unit);
       case 5:
         return attempt("detach", may(unit, Event::kDetach), [&] { runtime_->detach(unit); });
       case 6:

@@ -18,8 +18,7 @@ namespace palinode::rbl {
 namespace {
 
 // github.com/modelscope/ms-swift/pull/10154: synchronizing weights for inference, without one step
-// of an optimizer, changed the frozen base. Fails if: the runtime's function commits to theta's
-// copy in place of reading it.
+// of an optimizer, changed the frozen base. Fails if: making a selection leaves a record.
 TEST(Peers, T02_NothingThatOnlyRunsChangesTheBaseNorRecordsAWrite) {
   World world("gpt");
   world.make_attached("a");

@@ -8,6 +8,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 
+#include "experiments/behavior/command.h"
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/suite.h"
@@ -149,6 +150,8 @@ constexpr const char* kAbout =
     "  palinode reproduce --quick             every study, report, digest check\n"
     "  palinode study run E4 --seeds 3        one study\n"
     "  palinode train digits_mlp              train a network; eval and generate use it\n"
+    "  palinode adapt, certify, detach        a behavior over it, and the proof that it leaves\n"
+    "  palinode inspect FILE                  what any of these files holds\n"
     "  palinode ledger verify results/ledger.jsonl";
 
 int dispatch(int argc, const char* const* argv) {
@@ -188,9 +191,10 @@ int dispatch(int argc, const char* const* argv) {
                             "And the compiler, SIMD targets, matrix product, processor");
   add_machine_options(*version_command, common);
 
-  const std::vector<Command> commands = {train::add_train_command(app),
-                                         train::add_eval_command(app),
-                                         train::add_generate_command(app)};
+  const std::vector<Command> commands = {
+      train::add_train_command(app), train::add_eval_command(app), train::add_generate_command(app),
+      add_adapt_command(app),        add_detach_command(app),      add_certify_command(app),
+      add_behavior_command(app),     add_inspect_command(app)};
 
   try {
     app.parse(argc, argv);

@@ -49,18 +49,34 @@ Sha256Digest digest_from(const std::string& text, const std::string& what) {
   return digest;
 }
 
-// One file on its way in: everything it says is checked here, against itself and the identity.
+Sha256Digest digest_of(std::span<const Named> tensors) {
+  std::map<std::string_view, const Tensor*> sorted;
+  for (const Named& each : tensors) sorted.emplace(each.name, &each.value);
+  Sha256 sha;
+  for (const auto& [name, value] : sorted) sha.add(leaf_digest(name, *value));
+  return sha.finish();
+}
+
+std::vector<Named> file_tensors(const Behavior& unit) {
+  std::vector<Named> tensors;
+  for (const nn::Parameter& parameter : unit.parameters()) {
+    const Tensor& value = unit.phi().at(parameter.name);
+    tensors.push_back({parameter.name, nn::to_file(value, parameter.layout)});
+  }
+  return tensors;
+}
+
+// One file on its way in: what it says is checked here, against itself and an identity.
 class Reader {
  public:
-  Reader(const SafetensorsFile& content, const nn::Network& identity, const std::string& path)
-      : content_(content), identity_(identity), where_("behavior file: " + path) {
+  Reader(const SafetensorsFile& content, const std::string& path)
+      : content_(content), where_("behavior file: " + path) {
     check_keys();
-    record_ = record();
-    config_ = config();
+    const std::string actual = hex(digest_of(content.tensors));
+    if (text("digest") == actual) return;
+    fail(fmt::format("altered: it states the digest {}, its tensors have {}",
+                     palinode::quoted(text("digest")), actual));
   }
-
-  const BehaviorConfig& config_of_unit() const { return config_; }
-  const BehaviorRecord& record_of_unit() const { return record_; }
 
   // phi's values in the order of the unit's parameters.
   std::vector<Tensor> values(const Behavior& unit) const {
@@ -89,16 +105,12 @@ class Reader {
     return values;
   }
 
-  void check_digest(const Store& phi) const {
-    const std::string actual = hex(fingerprint(phi));
-    if (text("digest") == actual) return;
-    fail(fmt::format("altered: it states the digest {}, its values have {}",
-                     palinode::quoted(text("digest")), actual));
-  }
-
   [[noreturn]] void fail(const std::string& what) const {
     throw FormatError(fmt::format("{}: {}", where_, what));
   }
+
+  BehaviorConfig config(const nn::Network& identity) const;
+  BehaviorRecord record() const;
 
  private:
   const std::string& text(const char* key) const { return content_.metadata.at(key); }
@@ -142,25 +154,6 @@ class Reader {
     return value;
   }
 
-  BehaviorConfig config() const {
-    BehaviorConfig config{.kind = text("kind")};
-    const std::span<const BehaviorKind> kinds = behavior_kinds();
-    const auto kind = std::ranges::find(kinds, config.kind, &BehaviorKind::name);
-    if (kind == kinds.end()) fail(fmt::format("unknown kind {}", palinode::quoted(config.kind)));
-    config.settings = settings(*kind);
-    const std::vector<std::string> possible = kind->sites(identity_);
-    const Json sites = json("sites");
-    if (!sites.is_array() || sites.empty()) fail("sites: expected a list of names");
-    for (const Json& site : sites) {
-      if (!site.is_string()) fail("sites: expected a list of names");
-      config.sites.push_back(site.get<std::string>());
-      if (std::ranges::find(possible, config.sites.back()) != possible.end()) continue;
-      fail(fmt::format("the identity has no site {} for {}", palinode::quoted(config.sites.back()),
-                       config.kind));
-    }
-    return config;
-  }
-
   std::map<std::string, double, std::less<>> settings(const BehaviorKind& kind) const {
     std::map<std::string, double, std::less<>> settings;
     const Json stated = json("settings");
@@ -181,24 +174,40 @@ class Reader {
     return settings;
   }
 
-  BehaviorRecord record() const {
-    BehaviorRecord record;
-    record.identity = digest_from(text("identity"), where_ + ": identity");
-    for (const auto& [key, value] : content_.metadata) {
-      if (key == "identity_buffers") record.buffers = digest_from(value, where_ + ": " + key);
-      if (key.starts_with(kNote)) record.notes.emplace(key.substr(kNote.size()), value);
-      const auto text = std::ranges::find(kTexts, key, &Text::key);
-      if (text != kTexts.end()) record.*text->member = value;
-    }
-    return record;
-  }
-
   const SafetensorsFile& content_;
-  const nn::Network& identity_;
   std::string where_;
-  BehaviorRecord record_;
-  BehaviorConfig config_;
 };
+
+BehaviorConfig Reader::config(const nn::Network& identity) const {
+  BehaviorConfig config{.kind = text("kind")};
+  const std::span<const BehaviorKind> kinds = behavior_kinds();
+  const auto kind = std::ranges::find(kinds, config.kind, &BehaviorKind::name);
+  if (kind == kinds.end()) fail(fmt::format("unknown kind {}", palinode::quoted(config.kind)));
+  config.settings = settings(*kind);
+  const std::vector<std::string> possible = kind->sites(identity);
+  const Json sites = json("sites");
+  if (!sites.is_array() || sites.empty()) fail("sites: expected a list of names");
+  for (const Json& site : sites) {
+    if (!site.is_string()) fail("sites: expected a list of names");
+    config.sites.push_back(site.get<std::string>());
+    if (std::ranges::find(possible, config.sites.back()) != possible.end()) continue;
+    fail(fmt::format("the identity has no site {} for {}", palinode::quoted(config.sites.back()),
+                     config.kind));
+  }
+  return config;
+}
+
+BehaviorRecord Reader::record() const {
+  BehaviorRecord record;
+  record.identity = digest_from(text("identity"), where_ + ": identity");
+  for (const auto& [key, value] : content_.metadata) {
+    if (key == "identity_buffers") record.buffers = digest_from(value, where_ + ": " + key);
+    if (key.starts_with(kNote)) record.notes.emplace(key.substr(kNote.size()), value);
+    const auto text = std::ranges::find(kTexts, key, &Text::key);
+    if (text != kTexts.end()) record.*text->member = value;
+  }
+  return record;
+}
 
 void commit_values(Ledger& ledger, const Behavior& unit, const std::vector<Tensor>& values,
                    const std::string& proposer) {
@@ -220,6 +229,12 @@ std::string settings_json(const BehaviorConfig& config) {
 
 }  // namespace
 
+Sha256Digest behavior_digest(const Behavior& unit) { return digest_of(file_tensors(unit)); }
+
+void check_behavior_file(const SafetensorsFile& content, const std::string& path) {
+  const Reader reader(content, path);
+}
+
 BehaviorRecord record_of(const nn::Network& identity) {
   BehaviorRecord record{.identity = fingerprint(identity.store())};
   if (identity.buffers() != nullptr) record.buffers = fingerprint(*identity.buffers());
@@ -227,23 +242,19 @@ BehaviorRecord record_of(const nn::Network& identity) {
 }
 
 SafetensorsFile behavior_content(const Behavior& unit, const BehaviorRecord& record) {
-  SafetensorsFile content;
+  SafetensorsFile content{.metadata = {}, .tensors = file_tensors(unit)};
   Metadata& metadata = content.metadata;
   metadata = {
       {"format", std::string(kFormat)},           {"format_version", std::string(kVersion)},
       {"kind", std::string(unit.kind())},         {"sites", sites_json(unit.config().sites)},
       {"settings", settings_json(unit.config())}, {"dtype", std::string(dtype_name(unit.dtype()))},
-      {"identity", hex(record.identity)},         {"digest", hex(fingerprint(unit.phi()))}};
+      {"identity", hex(record.identity)},         {"digest", hex(digest_of(content.tensors))}};
   if (record.buffers) metadata["identity_buffers"] = hex(*record.buffers);
   for (const Text& text : kTexts) {
     if (!(record.*text.member).empty()) metadata[text.key] = record.*text.member;
   }
   for (const auto& [key, value] : record.notes) metadata[std::string(kNote) + key] = value;
   metadata[kManifest] = manifest_digest(metadata);
-  for (const nn::Parameter& parameter : unit.parameters()) {
-    const Tensor& value = unit.phi().at(parameter.name);
-    content.tensors.push_back({parameter.name, nn::to_file(value, parameter.layout)});
-  }
   return content;
 }
 
@@ -259,8 +270,9 @@ LoadedBehavior load_behavior(Ledger& ledger, const nn::Network& identity, const 
 LoadedBehavior load_behavior(Ledger& ledger, const nn::Network& identity,
                              const SafetensorsFile& content, const std::string& path,
                              const std::string& name, OtherIdentity other) {
-  const Reader reader(content, identity, path);
-  LoadedBehavior loaded{nullptr, reader.record_of_unit(), content.metadata};
+  const Reader reader(content, path);
+  const BehaviorConfig config = reader.config(identity);
+  LoadedBehavior loaded{nullptr, reader.record(), content.metadata};
   const BehaviorRecord actual = record_of(identity);
   loaded.forced =
       loaded.record.identity != actual.identity || loaded.record.buffers != actual.buffers;
@@ -272,20 +284,17 @@ LoadedBehavior load_behavior(Ledger& ledger, const nn::Network& identity,
   }
   if (loaded.forced) loaded.record.forced_onto = hex(actual.identity);
 
-  // A ledger of its own to try the values with.
-  Ledger blank(Ledger::Level::kOff);
+  Ledger blank(Ledger::Level::kOff);  // to try the settings with
   BehaviorPointer trial;
   try {
-    trial = make_behavior(blank.open("phi", Role::kBehavior), identity, reader.config_of_unit());
+    trial = make_behavior(blank.open("phi", Role::kBehavior), identity, config);
   } catch (const NameError& error) {
     reader.fail(error.what());
   }
   const std::vector<Tensor> values = reader.values(*trial);
-  commit_values(blank, *trial, values, std::string(trial->kind()));
-  reader.check_digest(trial->phi());
 
   const Store& phi = ledger.open(name, Role::kBehavior);
-  loaded.unit = make_behavior(phi, identity, reader.config_of_unit());
+  loaded.unit = make_behavior(phi, identity, config);
   commit_values(ledger, *loaded.unit, values,
                 std::string(loaded.unit->kind()) + (loaded.forced ? ".forced" : ""));
   return loaded;

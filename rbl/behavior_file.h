@@ -3,7 +3,7 @@
 //   metadata   format "palinode-behavior", format_version "1"
 //              kind, sites (JSON list), settings (JSON object), dtype
 //              identity, identity_buffers   fingerprints of what it was made for (hex)
-//              digest                       fingerprint of phi: it names this version of the unit
+//              digest                       of the tensors: it names this version of the unit
 //              version, parent, command, seed, data_digest, code_version, forced_onto, note.KEY
 //                                           what is known of where it comes from
 //              manifest                     SHA-256 of all of these (manifest.h)
@@ -35,6 +35,10 @@ struct BehaviorRecord {
   std::map<std::string, std::string> notes = {};  // free, written as note.KEY
 };
 
+// SHA-256 over the leaves (tensor/digest.h) of the unit's tensors as they lie in a file, in the
+// byte order of their names: what its file states as `digest`.
+Sha256Digest behavior_digest(const Behavior& unit);
+
 // The record of a unit that is made for this identity.
 BehaviorRecord record_of(const nn::Network& identity);
 
@@ -42,6 +46,10 @@ BehaviorRecord record_of(const nn::Network& identity);
 // written.
 SafetensorsFile behavior_content(const Behavior& unit, const BehaviorRecord& record);
 void save_behavior(const std::string& path, const Behavior& unit, const BehaviorRecord& record);
+
+// Checks what can be checked without an identity: that this is a behavior file, and unaltered.
+// Throws FormatError.
+void check_behavior_file(const SafetensorsFile& content, const std::string& path);
 
 // What to do with a unit that was made for another identity than the one it is loaded onto.
 enum class OtherIdentity : std::uint8_t { kRefuse, kForce };

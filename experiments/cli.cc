@@ -11,12 +11,13 @@
 #include "experiments/behavior/command.h"
 #include "experiments/command.h"
 #include "experiments/environment.h"
+#include "experiments/ledger/command.h"
 #include "experiments/suite.h"
 #include "experiments/train/command.h"
 #include "experiments/usage_error.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
-#include "tensor/ledger_file.h"
+#include "tensor/ledger.h"
 
 namespace palinode::experiments {
 namespace {
@@ -30,12 +31,6 @@ struct Common : Machine {
   bool json = false, quiet = false, no_color = false;
 };
 
-Ledger::Level ledger_level(const std::string& name) {
-  return name == "off"       ? Ledger::Level::kOff
-         : name == "summary" ? Ledger::Level::kSummary
-                             : Ledger::Level::kDigest;
-}
-
 void add_run_options(CLI::App& app, Common& common) {
   app.add_option("--seed", common.seed, "First seed; seed, seed + 1, ... are run")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))
@@ -44,7 +39,7 @@ void add_run_options(CLI::App& app, Common& common) {
       ->check(CLI::Range(1, 100000));
   add_machine_options(app, common);
   app.add_option("--ledger", common.ledger, "How much every write leaves behind")
-      ->check(CLI::IsMember({"off", "summary", "digest"}))
+      ->check(CLI::IsMember({"off", "summary", "digest", "journal"}))
       ->capture_default_str();
   app.add_option("--data", common.data, "Digits of one's own: CSV, 64 pixels 0..16 and a label");
   app.add_option("--out", common.out, "Folder for results.json, results.csv, report.html, ...")
@@ -61,7 +56,7 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
                  : config.size == "full" ? kFullSeeds
                                          : kQuickSeeds;
   config.data_path = common.data;
-  config.level = ledger_level(common.ledger);
+  config.level = level_named(common.ledger).value();
   config.out = common.out;
   config.quiet = common.quiet;
   if (!write_digests.empty() && !is_published_run(config)) {
@@ -103,27 +98,6 @@ int list_studies() {
   return kDone;
 }
 
-int verify(const std::string& path, const std::string& head) {
-  LedgerVerdict verdict = verify_ledger(path);
-  if (verdict.intact && !head.empty() && hex(verdict.head) != head) {
-    verdict.intact = false;
-    verdict.fault = fmt::format("its head is {}, not {}: records are missing or written anew",
-                                hex(verdict.head), head);
-  }
-  if (!verdict.intact) {
-    print(fmt::format("{}: broken after {} records: {}\n", path, verdict.records, verdict.fault));
-    return kCheckFailed;
-  }
-  print(fmt::format("{}: {} records, chain intact, head {}\n", path, verdict.records,
-                    hex(verdict.head)));
-  return kDone;
-}
-
-int show(const std::string& path) {
-  for (const std::string& line : read_ledger(path)) print(line + "\n");
-  return kDone;
-}
-
 int show_version(bool verbose, const Common& common) {
   print(fmt::format("palinode {}\n", version()));
   if (!verbose) return kDone;
@@ -158,7 +132,7 @@ int dispatch(int argc, const char* const* argv) {
   CLI::App app(kAbout);
   app.require_subcommand(1);
   Common common;
-  std::string write_digests, study_name, path, head;
+  std::string write_digests, study_name;
   bool quick = false, full = false, verbose = false;
 
   CLI::App* reproduce = app.add_subcommand("reproduce", "Run every study and compare the digests");
@@ -176,25 +150,17 @@ int dispatch(int argc, const char* const* argv) {
     command->add_flag("--full", full, "Thirty seeds")->excludes(quick_flag);
   }
 
-  CLI::App* ledger = app.add_subcommand("ledger", "Read a ledger file");
-  ledger->require_subcommand(1);
-  CLI::App* ledger_verify = ledger->add_subcommand("verify", "Recompute the chain");
-  CLI::App* ledger_show = ledger->add_subcommand("show", "Print the records");
-  for (CLI::App* command : {ledger_verify, ledger_show}) {
-    command->add_option("file", path, "A ledger.jsonl")->required();
-  }
-
-  ledger_verify->add_option("--head", head, "The head that results.json and the table give");
-
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   version_command->add_flag("--verbose", verbose,
                             "And the compiler, SIMD targets, matrix product, processor");
   add_machine_options(*version_command, common);
 
-  const std::vector<Command> commands = {
-      train::add_train_command(app), train::add_eval_command(app), train::add_generate_command(app),
-      add_adapt_command(app),        add_detach_command(app),      add_certify_command(app),
-      add_behavior_command(app),     add_inspect_command(app)};
+  std::vector<Command> commands = ledger::add_ledger_commands(app);
+  for (const auto add : {train::add_train_command, train::add_eval_command,
+                         train::add_generate_command, add_adapt_command, add_detach_command,
+                         add_certify_command, add_behavior_command, add_inspect_command}) {
+    commands.push_back(add(app));
+  }
 
   try {
     app.parse(argc, argv);
@@ -217,8 +183,6 @@ int dispatch(int argc, const char* const* argv) {
   }
   if (run->parsed()) return run_study(config, common, study_name);
   if (list->parsed()) return list_studies();
-  if (ledger_verify->parsed()) return verify(path, head);
-  if (ledger_show->parsed()) return show(path);
   return show_version(verbose, common);
 }
 

@@ -43,31 +43,35 @@ BatchNorm::BatchNorm(const Store& store, const Store& buffers, std::string name,
                   name_, buffers.name(), role_name(buffers.role())));
 }
 
-void BatchNorm::refuse_frozen(const Store& store) const {
-  if (!store.frozen()) return;
-  throw FrozenError(fmt::format(
-      "batch_norm: {}: {} is frozen since write {}, and in train mode the layer would use and move "
-      "the statistics of the batch; run it in eval mode",
-      name_, store.name(), store.frozen_since()));
+// In train mode the output depends on the batch and the statistics move: with statistics of its own
+// that is no function of a frozen identity. With those of a behavior it is a function of the two.
+void BatchNorm::check_training(const Store& buffers) const {
+  const bool own = &buffers == buffers_;
+  for (const Store* store : {own ? store_ : nullptr, &buffers}) {
+    if (store == nullptr || !store->frozen()) continue;
+    throw FrozenError(fmt::format(
+        "batch_norm: {}: {} is frozen since write {}, and in train mode the layer would use and "
+        "move the statistics of the batch; run it in eval mode, or attach a behavior that keeps "
+        "statistics of its own for {}",
+        name_, store->name(), store->frozen_since(), name_));
+  }
 }
 
 Var BatchNorm::operator()(Run& run, Var x) const {
-  if (run.training()) {
-    refuse_frozen(*store_);
-    refuse_frozen(*buffers_);
-  }
+  const Store& buffers = run.buffers(name_, *buffers_);
+  if (run.training()) check_training(buffers);
   const Var gamma = run.parameter(*store_, weight_);
   const Var beta = run.parameter(*store_, bias_);
   // Read through the tape, so that a pass sees one value of them.
-  const Tensor& mean = run.parameter(*buffers_, mean_).value();
-  const Tensor& var = run.parameter(*buffers_, var_).value();
+  const Tensor& mean = run.parameter(buffers, mean_).value();
+  const Tensor& var = run.parameter(buffers, var_).value();
   if (!run.training()) return batch_norm(x, gamma, beta, {mean, var}, config_.eps);
   const BatchNormed normed = batch_norm(x, gamma, beta, config_.eps);
   const BatchStatistics& found = normed.statistics;
   const auto rows = static_cast<double>(found.rows);
   const double unbiased = found.rows > 1 ? rows / (rows - 1) : 1;
-  run.write_buffer(*buffers_, mean_, moved(mean, found.mean, 1, config_.momentum));
-  run.write_buffer(*buffers_, var_, moved(var, found.variance, unbiased, config_.momentum));
+  run.write_buffer(buffers, mean_, moved(mean, found.mean, 1, config_.momentum));
+  run.write_buffer(buffers, var_, moved(var, found.variance, unbiased, config_.momentum));
   return normed.y;
 }
 

@@ -29,12 +29,13 @@ class BatchNorm {
             const BatchNormConfig& config);
 
   // x [..., channels], of any rank from 2. In train mode throws FrozenError if either store is
-  // frozen: what depends on the batch is not the function that was frozen.
+  // frozen: what depends on the batch is not the function that was frozen. A behavior may bring
+  // statistics of its own (Seam::buffers), and then gamma and beta may be frozen.
   Var operator()(Run& run, Var x) const;
   void declare(Parameters& parameters) const;
 
  private:
-  void refuse_frozen(const Store& store) const;
+  void check_training(const Store& buffers) const;
 
   const Store* store_;
   const Store* buffers_;

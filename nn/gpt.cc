@@ -96,4 +96,9 @@ std::vector<std::string> Gpt::sites() const {
   return names;
 }
 
+Ties Gpt::ties() const {
+  if (head_) return {};
+  return {{"head.weight", "token.weight"}};
+}
+
 }  // namespace palinode::nn

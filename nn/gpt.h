@@ -45,6 +45,7 @@ class Gpt : public Network {
   std::vector<AttentionSite> attentions() const override;
   std::size_t embedding_width() const override { return config_.width; }
   const Store& store() const override { return *store_; }
+  Ties ties() const override;
   const GptConfig& config() const { return config_; }
 
  private:

@@ -90,4 +90,9 @@ std::vector<std::string> Llama::sites() const {
   return names;
 }
 
+Ties Llama::ties() const {
+  if (head_) return {};
+  return {{"head.weight", "token.weight"}};
+}
+
 }  // namespace palinode::nn

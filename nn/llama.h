@@ -46,6 +46,7 @@ class Llama : public Network {
   std::vector<AttentionSite> attentions() const override;
   std::size_t embedding_width() const override { return config_.width; }
   const Store& store() const override { return *store_; }
+  Ties ties() const override;
   const LlamaConfig& config() const { return config_; }
 
  private:

@@ -29,6 +29,13 @@ struct Parameter {
 };
 using Parameters = std::vector<Parameter>;
 
+// A weight a model reads under two names: `reader` is what an untied model would call a parameter
+// of its own, `name` the parameter in the store that takes its place.
+struct Tie {
+  std::string reader, name;
+};
+using Ties = std::vector<Tie>;
+
 // Adds the first value of each to a proposal, drawn from the stream of the parameter's name.
 void add_initial(Proposal& proposal, const Parameters& parameters, const Rng& rng, Dtype dtype);
 
@@ -51,6 +58,9 @@ class Network : public Model {
   virtual const Store& store() const = 0;
   // Of BatchNorm's statistics; none for a network without them.
   virtual const Store* buffers() const { return nullptr; }
+
+  // Sorted by reader; none for a network that reads every parameter in one place.
+  virtual Ties ties() const { return {}; }
 
   Proposal init(const Rng& rng, Dtype dtype = Dtype::kF32) const;
 };

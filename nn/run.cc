@@ -11,6 +11,7 @@ Var Seam::before(Run&, std::string_view, Var input) const { return input; }
 Var Seam::at(Run&, std::string_view, Var, Var output) const { return output; }
 std::optional<Prefix> Seam::prefix(Run&, std::string_view) const { return std::nullopt; }
 std::optional<Var> Seam::prompt(Run&) const { return std::nullopt; }
+const Store* Seam::buffers(std::string_view) const { return nullptr; }
 
 Run::Run(Tape& tape, const RunConfig& config)
     : tape_(&tape), settings_{{}, config.mode, config.rng, config.cache} {
@@ -30,6 +31,13 @@ Run::Run(Run& outer, const Seam& inner)
 
 Run::Run(const Settings& settings, Tape& tape)
     : tape_(&tape), settings_(settings), segment_(true) {}
+
+const Store& Run::buffers(std::string_view site, const Store& own) const {
+  for (const Seam* seam : settings_.seams) {
+    if (const Store* const routed = seam->buffers(site)) return *routed;
+  }
+  return own;
+}
 
 std::optional<Prefix> Run::prefix(std::string_view site) {
   std::optional<Prefix> all;

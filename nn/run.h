@@ -50,6 +50,9 @@ class Seam {
   // Rows [n, width] to stand before the embedded tokens of each sequence, in positions of their
   // own. None for a seam without.
   virtual std::optional<Var> prompt(Run& run) const;
+  // The store with the role buffer whose statistics the BatchNorm layer `site` should use, and in
+  // train mode move, in place of its own. None to leave it its own.
+  virtual const Store* buffers(std::string_view site) const;
   // A digest of all that the above depend on: kind, sites, settings, values. Of two seams with one
   // key each does what the other does; what was computed under another key must not be used again.
   virtual Sha256Digest key() const = 0;
@@ -128,6 +131,9 @@ class Run {
   // All that there are, one after the other.
   std::optional<Prefix> prefix(std::string_view site);
   std::optional<Var> prompt();
+
+  // The buffers of a layer: its own, or those of the innermost behavior that has some for it.
+  const Store& buffers(std::string_view site, const Store& own) const;
 
   // For a layer in train mode: the value its buffer should have after this step.
   void write_buffer(const Store& store, std::string_view name, Tensor value);

@@ -58,6 +58,20 @@ class Parallel : public nn::Seam {
     return all;
   }
 
+  const Store* buffers(std::string_view site) const override {
+    const Store* found = nullptr;
+    for (const Share& share : shares_) {
+      const Store* const more = share.behavior->buffers(site);
+      if (more == nullptr) continue;
+      check_whole(share, "statistics");
+      if (found != nullptr) {
+        throw NameError(fmt::format("parallel: two behaviors bring statistics for {}", site));
+      }
+      found = more;
+    }
+    return found;
+  }
+
   Sha256Digest key() const override {
     Sha256 sha;
     sha.add("parallel").add(std::uint64_t{shares_.size()});

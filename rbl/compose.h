@@ -25,8 +25,9 @@ struct Share {
 
 // Wherever they enter, v + sum of weight * (behavior(v) - v), added in the order given; a weight of
 // exactly 1 is no product, and a behavior that leaves v alone no term. Keys, values and rows of
-// tokens cannot be weighted: they stand one after the other, and need the weight 1. Throws
-// NameError for no shares, a missing behavior, or a weight that is not finite.
+// tokens cannot be weighted: they stand one after the other, and need the weight 1; so do the
+// statistics of BatchNorm, which only one of the behaviors may bring for a layer. Throws NameError
+// for no shares, a missing behavior, or a weight that is not finite.
 SeamPointer parallel(std::vector<Share> shares);
 
 // For each row of a batch, or each sequence of tokens, the place of its behavior, or none.

@@ -1,16 +1,16 @@
 #include "rbl/observe.h"
 
-#include "tensor/error.h"
-
 namespace palinode::rbl {
 
-Observation observe(const nn::Model& function, const Store& theta, const Tensor& probes) {
+Observation observe(const nn::Model& function, const Theta& theta, const Tensor& probes) {
+  const Unchanged before(theta);
   Observation seen;
-  seen.fingerprint = fingerprint(theta);
+  seen.fingerprint = before.parameters().fingerprint();
+  seen.buffers_fingerprint = before.buffers_fingerprint();
   seen.logits = nn::evaluate(function, probes).compact();
   seen.log_p = log_probabilities(seen.logits);
   seen.logits_digest = xxh3(seen.logits);
-  PALINODE_ASSERT(fingerprint(theta) == seen.fingerprint);
+  before.check("observe");
   return seen;
 }
 

@@ -79,10 +79,7 @@ class Parser {
   }
 
   Ledger::Level level(std::string_view name) const {
-    for (const auto level :
-         {Ledger::Level::kOff, Ledger::Level::kSummary, Ledger::Level::kDigest}) {
-      if (level_name(level) == name) return level;
-    }
+    if (const auto level = level_named(name)) return *level;
     fail(fmt::format("\"{}\" is not a level", name));
   }
 

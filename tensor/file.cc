@@ -11,25 +11,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tensor/descriptor.h"
 #include "tensor/error.h"
 
 namespace palinode {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool open() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 [[noreturn]] void cannot_write(const std::string& path, const char* reason) {
   throw EnvironmentError(fmt::format("cannot write {}: {}", path, reason));
@@ -41,15 +27,6 @@ class Descriptor {
 
 [[noreturn]] void cannot_read(const std::string& path) {
   throw FormatError(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-}
-
-void write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) cannot_write(path);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 // "" for a file in the working directory, else up to and with the last slash.
@@ -117,7 +94,7 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
                                  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file.open()) cannot_write(path);
   Partial partial(folder.get(), partial_name);
-  write_all(file.get(), bytes, path);
+  if (!file.write_all(bytes)) cannot_write(path);
   if (::fsync(file.get()) != 0) cannot_write(path);
   if (::renameat(folder.get(), partial.name(), folder.get(), name.c_str()) != 0) cannot_write(path);
   partial.renamed();

@@ -5,24 +5,31 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <iterator>
 
+#include "tensor/difference.h"
 #include "tensor/error.h"
+#include "tensor/ledger_file.h"
+#include "tensor/ledger_memory.h"
+#include "tensor/ledger_output.h"
 #include "tensor/ledger_records.h"
-#include "tensor/storage.h"
 
 namespace palinode {
 namespace {
 
-constexpr std::size_t kCacheLine = 64;
+// In the order of Ledger::Level.
+constexpr std::array<std::string_view, 4> kLevels = {"off", "summary", "digest", "journal"};
 
 }  // namespace
 
 std::string_view level_name(Ledger::Level level) {
-  return level == Ledger::Level::kDigest    ? "digest"
-         : level == Ledger::Level::kSummary ? "summary"
-                                            : "off";
+  return kLevels[static_cast<std::size_t>(level)];
+}
+
+std::optional<Ledger::Level> level_named(std::string_view name) {
+  const auto found = std::ranges::find(kLevels, name);
+  if (found == kLevels.end()) return std::nullopt;
+  return static_cast<Ledger::Level>(found - kLevels.begin());
 }
 
 std::string_view reason_name(Reason reason) {
@@ -45,6 +52,8 @@ std::string_view reason_name(Reason reason) {
       return "restore";
     case Reason::kSubtract:
       return "subtract";
+    case Reason::kUndo:
+      return "undo";
   }
   PALINODE_ASSERT(false);
 }
@@ -64,18 +73,38 @@ void Ledger::check_name(std::string_view what, std::string_view name) {
 Ledger::Ledger(Level level) : level_(level) { start(); }
 
 Ledger::Ledger(Level level, const std::string& path)
-    : level_(level), path_(path), file_(path, std::ios::binary | std::ios::trunc) {
-  if (!file_) throw EnvironmentError(fmt::format("ledger: cannot write {}", path));
+    : level_(level),
+      path_(path),
+      output_(std::make_unique<LedgerOutput>(path, level == Level::kJournal)) {
   start();
 }
 
 Ledger::~Ledger() = default;
 
 void Ledger::start() {
+  start_journal();
   const std::string body =
       fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level_name(level_));
   append(body);
   sequence_ = 1;
+}
+
+void Ledger::start_journal() {
+  if (level_ != Level::kJournal) return;
+  encoder_ = std::make_unique<DifferenceEncoder>();
+  if (output_ != nullptr) return;
+  memory_ = std::make_unique<LedgerMemory>();
+  memory_->first = sequence_;
+  memory_->head = head_;
+}
+
+LedgerReader Ledger::read() const {
+  if (memory_ != nullptr) return LedgerReader(*memory_);
+  if (output_ == nullptr || level_ == Level::kOff) {
+    throw Error(fmt::format("ledger: its level is {}{}: no records are kept to read",
+                            level_name(level_), output_ == nullptr ? " and it has no file" : ""));
+  }
+  return LedgerReader(path_);
 }
 
 Store& Ledger::add(std::string name, Role role) {
@@ -119,13 +148,14 @@ Store& Ledger::mine(const Store* store) {
 // value changes.
 void Ledger::append(const Records& records) {
   if (level_ == Level::kOff) return;
+  const bool kept = output_ != nullptr || memory_ != nullptr;
   Sha256Digest head = head_;
   Text lines;
   std::size_t begin = 0;
   for (const std::size_t end : records.ends) {
     const std::string_view body(records.text.data() + begin, end - begin);
     head = sha_.add(head).add(body).finish();
-    if (file_.is_open()) {
+    if (kept) {
       std::array<char, 2 * sizeof(Sha256Digest)> chain{};
       write_hex(head, chain.data());
       fmt::format_to(std::back_inserter(lines), FMT_COMPILE("{},\"chain\":\"{}\"}}\n"), body,
@@ -133,9 +163,13 @@ void Ledger::append(const Records& records) {
     }
     begin = end;
   }
-  if (file_.is_open() &&
-      !file_.write(lines.data(), static_cast<std::streamsize>(lines.size())).flush()) {
-    throw EnvironmentError(fmt::format("ledger: cannot write {}", path_));
+  const std::string_view text(lines.data(), lines.size());
+  const std::string_view payloads(records.payloads.data(), records.payloads.size());
+  if (output_ != nullptr) output_->append(text, payloads);
+  if (memory_ != nullptr) {
+    memory_->payloads.reserve(memory_->payloads.size() + payloads.size());
+    memory_->records += text;
+    memory_->payloads += payloads;
   }
   head_ = head;
 }
@@ -145,46 +179,6 @@ void Ledger::append(std::string_view body) {
   one.text.append(body.data(), body.data() + body.size());
   one.ends.push_back(body.size());
   append(one);
-}
-
-std::vector<Tensor> Ledger::read_only(const Store& store) {
-  std::size_t size = 0;
-  for (const Entry& entry : store.entries_) {
-    size += (entry.value.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
-  }
-  const auto arena = std::make_shared<Arena>(size);
-  std::vector<Tensor> moved;
-  std::size_t offset = 0;
-  for (const Entry& entry : store.entries_) {
-    std::byte* place = arena->data() + offset;
-    if (!entry.value.empty()) std::memcpy(place, entry.value.data_.get(), entry.value.bytes());
-    moved.push_back(Tensor(std::shared_ptr<const std::byte>(arena, place), entry.value.shape(),
-                           entry.value.dtype()));
-    offset += (entry.value.bytes() + kCacheLine - 1) / kCacheLine * kCacheLine;
-  }
-  arena->protect();
-  return moved;
-}
-
-void Ledger::protect(Store& store, std::span<const Tensor> values, std::uint64_t since) {
-  PALINODE_ASSERT(values.size() == store.entries_.size());
-  for (std::size_t i = 0; i < values.size(); ++i) store.entries_[i].value = values[i];
-  store.frozen_ = true;
-  store.frozen_since_ = since;
-}
-
-Sha256Digest Ledger::freeze(const Store& store) {
-  Store& target = mine(&store);
-  const Sha256Digest print = fingerprint(store);
-  if (store.frozen()) return print;
-  const std::vector<Tensor> values = read_only(store);
-  const std::uint64_t seq = sequence_;
-  const std::string body =
-      fmt::format(R"({{"seq":{},"freeze":"{}","fingerprint":"{}")", seq, store.name(), hex(print));
-  append(body);
-  ++sequence_;
-  protect(target, values, seq);
-  return print;
 }
 
 Proposal copy_of(const Store& from, const Store& to) {

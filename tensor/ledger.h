@@ -8,27 +8,33 @@
 // Records form a hash chain: each carries the SHA-256 of the chain before it and of its own text,
 // so a changed, missing or moved record is found by verify_ledger (ledger_file.h). A chain cannot
 // show that its tail was cut off or that all of it was written anew: for that its head must be kept
-// elsewhere. One thread uses a ledger at a time.
+// elsewhere. At the level journal every write can also be undone (undo.h), replayed and asked about
+// (ledger_replay.h). One thread uses a ledger at a time. Files: docs/ledger.md.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tensor/arena.h"
 #include "tensor/digest.h"
 #include "tensor/proposal.h"
 #include "tensor/store.h"
 
 namespace palinode {
 
-struct Checkpoint;  // checkpoint.h
-struct Records;     // ledger_records.h
-struct Written;     // write_pass.h
+class DifferenceEncoder;  // difference.h
+class LedgerOutput;       // ledger_output.h
+class LedgerReader;       // ledger_file.h
+struct Checkpoint;        // checkpoint.h
+struct LedgerMemory;      // ledger_memory.h
+struct Records;           // ledger_records.h
+struct Written;           // write_pass.h
 
 class Ledger {
  public:
@@ -36,11 +42,13 @@ class Ledger {
     kOff,      // no records
     kSummary,  // who, why, how many elements, how far
     kDigest,   // and the XXH3-128 of the old and the new bits
+    kJournal,  // and the difference of their words, from which the write can be undone exactly
   };
 
   explicit Ledger(Level level = Level::kDigest);
-  // Streams records to a file, one JSON object a line. Throws EnvironmentError naming the file if
-  // it can't.
+  // Streams records to a file, one JSON object a line; at the level journal the differences go to
+  // PATH.journal. Files that are there are replaced. Throws EnvironmentError naming the file if it
+  // can't.
   Ledger(Level level, const std::string& path);
   // Continues the run the checkpoint was taken of, with its stores, their numbers and its chain.
   // The second goes on in the ledger's file as well: what was recorded after the checkpoint is cut
@@ -68,6 +76,7 @@ class Ledger {
   //   NameError         an unknown, repeated, wrongly created or badly formed name, or a store of
   //                     another ledger
   //   ShapeError, DtypeError   not those of the value replaced, or of the gradient's parameter
+  //   NameError         a removal of an entry that is not its store's newest, or a write to it
   //   NonFiniteError    if finite_only asks for it; names the first gradient that is not finite, or
   //                     the value
   //   StaleReadError    a step's parameter has been written since its gradient's value was read
@@ -79,12 +88,19 @@ class Ledger {
   // Every store, in the order of their creation.
   std::vector<const Store*> stores() const;
 
-  // Puts the file on the disk, as far as it is written. Throws EnvironmentError if it can't.
+  // Puts the files on the disk, as far as they are written. Throws EnvironmentError if it can't.
   void sync() const;
 
-  // Moves the store's values to read-only pages, refuses commits to it from now on, and returns its
-  // fingerprint. Freezing twice returns the same fingerprint.
-  Sha256Digest freeze(const Store& store);
+  // The records from the first on; of a journal without a file that was made from a checkpoint,
+  // those since then. Throws Error if this ledger keeps none to read: it has no file, and its level
+  // is below journal.
+  LedgerReader read() const;
+
+  // Moves the store's values to read-only pages (arena.h) behind the strongest guard the system has
+  // up to `strongest`, which Store::guard() then tells; refuses commits to it from now on, and
+  // returns its fingerprint. Freezing twice returns the same fingerprint. Throws EnvironmentError,
+  // with the store as it was, if there are no such pages.
+  Sha256Digest freeze(const Store& store, Guard strongest = Guard::kSealed);
 
   Level level() const { return level_; }
   // Records so far; without records, as many as there would be.
@@ -96,20 +112,32 @@ class Ledger {
   void start();
   void restore(const Checkpoint& checkpoint);
   Store& add(std::string name, Role role);
-  static std::vector<Tensor> read_only(const Store& store);  // its values in pages that are
-  static void protect(Store& store, std::span<const Tensor> values, std::uint64_t since);
+  struct Pages {
+    std::vector<Entry> entries;  // their values in read-only pages
+    Guard guard;
+  };
+  static Pages read_only(const Store& store, Guard strongest);
+  static void protect(Store& store, const Pages& pages, std::uint64_t since);
   Store& mine(const Store* store);
+  void start_journal();
   struct Target;
+  struct Counts;
   struct Staged;
   static void check_name(std::string_view what, std::string_view name);
   static Target existing(const Proposal& proposal, Store& store, std::size_t place,
-                         const Tensor& like, std::string_view what);
+                         const Tensor& like, std::string_view what, const Counts& counts);
   static Target fresh(const Proposal& proposal, Store& store, std::string_view name,
-                      const Tensor& like, std::map<const Store*, std::size_t>& created);
+                      const Tensor& like, Counts& counts);
+  static Target gone(const Proposal& proposal, Store& store, std::string_view name, Counts& counts);
+  void add_step(const Proposal& proposal, const Step& step, Counts& counts,
+                PoolVector<Target>& found);
   PoolVector<Target> targets(const Proposal& proposal);
   PoolVector<Written> make_values(const Proposal& proposal, std::span<const Target> targets) const;
   PoolVector<Staged> stage(const Proposal& proposal);
-  void describe(const Proposal& proposal, std::span<const Staged> staged, Records& records) const;
+  void describe(const Proposal& proposal, std::span<const Staged> staged, Records& records);
+  void describe_difference(const Staged& staged, std::uint64_t first, std::uint64_t last,
+                           Records& records);
+  void apply(Staged& staged);
   void append(const Records& records);
   void append(std::string_view body);
 
@@ -118,11 +146,14 @@ class Ledger {
   Sha256Digest head_{};
   Sha256 sha_;
   std::string path_;
-  std::ofstream file_;
+  std::unique_ptr<LedgerOutput> output_;        // if there is a path
+  std::unique_ptr<LedgerMemory> memory_;        // of a journal without a path
+  std::unique_ptr<DifferenceEncoder> encoder_;  // of a journal
   std::deque<std::unique_ptr<Store>> stores_;
 };
 
-std::string_view level_name(Ledger::Level level);  // "off", "summary", "digest"
+std::string_view level_name(Ledger::Level level);  // "off", "summary", "digest", "journal"
+std::optional<Ledger::Level> level_named(std::string_view name);
 
 // A proposal that copies every entry of `from` into the empty or equal-named store `to`. Reason:
 // load.

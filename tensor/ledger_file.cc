@@ -1,12 +1,19 @@
 #include "tensor/ledger_file.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "tensor/error.h"
+#include "tensor/ledger_memory.h"
 
 namespace palinode {
 namespace {
@@ -44,48 +51,183 @@ std::vector<std::string> lines_of(const std::string& path) {
   return lines;
 }
 
-}  // namespace
-
-LedgerReader::LedgerReader(const std::string& path) : file_(path, std::ios::binary) {
-  if (!file_) throw FormatError(fmt::format("ledger: cannot read {}", path));
-  std::string start(kFirst.size(), '\0');
-  file_.read(start.data(), static_cast<std::streamsize>(start.size()));
-  if (!file_ || start != kFirst) throw_foreign(path);
-  file_.seekg(0);
+Descriptor open_journal(const std::string& path, std::uint64_t& bytes) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file.open() || ::fstat(file.get(), &status) != 0) {
+    throw FormatError(fmt::format("ledger: cannot read {}: {}", path, std::strerror(errno)));
+  }
+  bytes = static_cast<std::uint64_t>(status.st_size);
+  return file;
 }
 
-bool LedgerReader::next() {
-  if (!fault_.empty() || !std::getline(file_, line_)) return false;
-  // getline hides whether the last line ended; an unfinished record must not pass for a finished
-  // one.
-  const std::optional<Parts> parts = file_.eof() ? std::nullopt : split(line_);
-  if (!parts) {
-    fault_ = "not a record";
-  } else if (!parts->body.starts_with(fmt::format(R"({{"seq":{},)", records_))) {
-    fault_ = fmt::format("expected record {}", records_);
-  } else if (const Sha256Digest head = sha_.add(head_).add(parts->body).finish();
-             hex(head) != parts->chain) {
-    fault_ = "the chain does not match the record";
-  } else {
-    head_ = head;
-    body_ = parts->body;
-    bytes_ += line_.size() + 1;
-    ++records_;
+// False if the file ends before.
+bool read_at(const Descriptor& file, std::uint64_t offset, std::string& out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t count = ::pread(file.get(), out.data() + done, out.size() - done,
+                                  static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    done += static_cast<std::size_t>(count);
   }
+  return true;
+}
+
+}  // namespace
+
+LedgerReader::LedgerReader(const std::string& path, const std::string& journal) : name_(path) {
+  auto file = std::make_unique<std::ifstream>(path, std::ios::binary);
+  if (!*file) throw FormatError(fmt::format("ledger: cannot read {}", path));
+  std::string start(256, '\0');
+  file->read(start.data(), static_cast<std::streamsize>(start.size()));
+  if (!start.starts_with(kFirst)) throw_foreign(path);
+  level_ = level_named(text_field(start, "level")).value_or(Ledger::Level::kOff);
+  file->clear();
+  file->seekg(0);
+  lines_ = std::move(file);
+  if (level_ != Ledger::Level::kJournal) return;
+  journal_ = journal.empty() ? journal_path(path) : journal;
+  journal_file_ = open_journal(journal_, journal_bytes_);
+}
+
+LedgerReader::LedgerReader(const LedgerMemory& memory)
+    : name_("the ledger in memory"),
+      lines_(std::make_unique<std::istringstream>(memory.records)),
+      memory_(memory.payloads),
+      journal_("its journal"),
+      level_(memory.level),
+      first_(memory.first),
+      records_(memory.first),
+      journal_bytes_(memory.payloads.size()),
+      commit_begin_(memory.first),
+      commit_end_(memory.first),
+      head_(memory.head) {}
+
+bool LedgerReader::next() {
+  if (!fault_.empty()) return false;
+  if (!std::getline(*lines_, line_)) {
+    if (inside_commit()) {
+      fault_ =
+          fmt::format("the commit of records {} to {} is cut off", commit_begin_, commit_end_ - 1);
+    }
+    return false;
+  }
+  fault_ = take();
   return fault_.empty();
 }
 
-LedgerVerdict verify_ledger(const std::string& path) {
-  LedgerReader reader(path);
-  while (reader.next()) {
+// Takes the record in line_, or says what is wrong with it.
+std::string LedgerReader::take() {
+  // getline hides whether the last line ended; an unfinished record must not pass for a finished
+  // one.
+  const std::optional<Parts> parts = lines_->eof() ? std::nullopt : split(line_);
+  if (!parts) return "not a record";
+  if (!parts->body.starts_with(fmt::format(R"({{"seq":{},)", records_))) {
+    return fmt::format("expected record {}", records_);
   }
-  LedgerVerdict verdict{.intact = reader.fault().empty(),
-                        .records = reader.records(),
-                        .head = reader.head(),
-                        .fault = {}};
-  if (!verdict.intact) {
+  const Sha256Digest head = sha_.add(head_).add(parts->body).finish();
+  if (hex(head) != parts->chain) return "the chain does not match the record";
+  body_ = parts->body;
+  if (level_ == Ledger::Level::kJournal) {
+    if (std::string fault = take_journal(); !fault.empty()) return fault;
+  }
+  head_ = head;
+  bytes_ += line_.size() + 1;
+  ++records_;
+  return "";
+}
+
+// What the level journal adds to the record in body_: its commit and its payload.
+std::string LedgerReader::take_journal() {
+  Record record;
+  try {
+    record = parse_record(body_);
+  } catch (const FormatError& error) {
+    return error.what();
+  }
+  if (record.kind == Record::Kind::kWrite && !record.journal) return "the record has no payload";
+  const Record::Journal journal = record.journal.value_or(
+      Record::Journal{.first = record.seq, .last = record.seq, .sha256 = {}});
+  const bool goes_on =
+      inside_commit() && journal.first == commit_begin_ && journal.last + 1 == commit_end_;
+  const bool begins = !inside_commit() && journal.first == record.seq && journal.last >= record.seq;
+  if (!goes_on && !begins) {
+    return fmt::format("the record is of the commit of records {} to {}, out of place",
+                       journal.first, journal.last);
+  }
+  if (journal.bytes > journal_bytes_ - payloads_) {
+    return fmt::format("{} ends before the record's payload", journal_);
+  }
+  commit_begin_ = journal.first;
+  commit_end_ = journal.last + 1;
+  payload_begin_ = payloads_;
+  payloads_ += journal.bytes;
+  return "";
+}
+
+void LedgerReader::fail(std::uint64_t record, std::string_view what) const {
+  throw FormatError(fmt::format("ledger: {} line {}: {}", name_, record - first_ + 1, what));
+}
+
+void LedgerReader::require_no_fault() const {
+  if (!fault_.empty()) fail(records_, fault_);
+}
+
+Record LedgerReader::record() const {
+  try {
+    return parse_record(body_);
+  } catch (const FormatError& error) {
+    fail(records_ - 1, error.what());
+  }
+}
+
+std::string LedgerReader::payload(const Record& record, std::uint64_t offset) const {
+  const std::uint64_t bytes = record.journal ? record.journal->bytes : 0;
+  if (offset > journal_bytes_ || bytes > journal_bytes_ - offset) {
+    fail(record.seq, fmt::format("{} ends before the record's payload", journal_));
+  }
+  std::string out;
+  if (journal_file_.open()) {
+    out.resize(bytes);
+    if (!read_at(journal_file_, offset, out)) {
+      fail(record.seq, fmt::format("{} ends before the record's payload", journal_));
+    }
+  } else {
+    out = memory_.substr(offset, bytes);
+  }
+  if (record.journal && hex(sha256(out)) != record.journal->sha256) {
+    fail(record.seq, fmt::format("its payload, bytes {} to {} of {}, is not the one the record "
+                                 "tells of",
+                                 offset, offset + bytes, journal_));
+  }
+  return out;
+}
+
+std::string LedgerReader::payload() const { return payload(record(), payload_begin_); }
+
+LedgerVerdict verify_ledger(const std::string& path, const std::string& journal) {
+  LedgerReader reader(path, journal);
+  LedgerVerdict verdict;
+  const bool journaled = reader.level() == Ledger::Level::kJournal;
+  while (verdict.fault.empty() && reader.next()) {
+    try {
+      if (journaled) reader.payload();
+    } catch (const FormatError& error) {
+      verdict.fault = error.what();
+      break;
+    }
+    verdict.records = reader.records();
+    verdict.payloads = reader.payloads();
+    verdict.head = reader.head();
+  }
+  if (!reader.fault().empty()) {
     verdict.fault = fmt::format("line {}: {}", reader.records() + 1, reader.fault());
+  } else if (verdict.fault.empty() && reader.journal_bytes() != reader.payloads()) {
+    verdict.fault = fmt::format("its journal has {} bytes after the last record's payload",
+                                reader.journal_bytes() - reader.payloads());
   }
+  verdict.intact = verdict.fault.empty();
   return verdict;
 }
 

@@ -15,6 +15,7 @@ using Text = fmt::basic_memory_buffer<char, fmt::inline_buffer_size, PoolAllocat
 struct Records {
   Text text;
   PoolVector<std::size_t> ends;  // where each body ends
+  PoolVector<char> payloads;     // at the level journal, one after the other
 };
 
 }  // namespace palinode

@@ -25,6 +25,7 @@ enum class Reason : std::uint8_t {
   kNoise,           // unstructured mutation
   kRestore,         // a rollback puts back values it kept
   kSubtract,        // a rollback subtracts a difference it kept or regenerated
+  kUndo,            // a journal takes writes back (undo.h)
 };
 
 std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient", ...
@@ -86,12 +87,19 @@ struct Step {
   std::uint64_t read = 0;
 };
 
+// An entry that goes. A store gives up its newest entry first, so the others keep their places.
+struct Removal {
+  const Store* store = nullptr;
+  PoolString name;
+};
+
 struct Proposal {
   Reason reason = Reason::kInit;
   PoolString proposer = {};  // "adam.theta", "noise", ...; restricted like a parameter's name
   std::uint64_t seed = 0;    // of the randomness behind it, 0 if none
   std::uint64_t step = 0;    // the proposer's own count
   bool finite_only = false;  // refuse values that are NaN or infinite
+  PoolVector<Removal> removals = {};  // done and recorded first; a name removed may be created anew
   PoolVector<Write> writes = {};
   PoolVector<Step> steps = {};  // recorded after the writes, each as its parameter and its moments
 };

@@ -42,9 +42,11 @@ std::size_t Store::bytes() const {
   return total;
 }
 
-Sha256Digest fingerprint(const Store& store) {
+Sha256Digest fingerprint(const Store& store) { return fingerprint(store.entries()); }
+
+Sha256Digest fingerprint(std::span<const Entry> entries) {
   std::map<std::string_view, const Tensor*> sorted;
-  for (const Entry& entry : store.entries()) sorted.emplace(entry.name, &entry.value);
+  for (const Entry& entry : entries) sorted.emplace(entry.name, &entry.value);
   Sha256 sha;
   for (const auto& [name, value] : sorted) sha.add(leaf_digest(name, *value));
   return sha.finish();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tensor/arena.h"
 #include "tensor/digest.h"
 #include "tensor/tensor.h"
 
@@ -32,7 +33,8 @@ class Store {
  public:
   const std::string& name() const { return name_; }
   Role role() const { return role_; }
-  bool frozen() const { return frozen_; }
+  bool frozen() const { return guard_.has_value(); }
+  std::optional<Guard> guard() const { return guard_; }         // of a frozen store
   std::uint64_t frozen_since() const { return frozen_since_; }  // sequence number of the freeze
 
   std::span<const Entry> entries() const { return entries_; }  // in the order of their creation
@@ -52,7 +54,7 @@ class Store {
   std::string name_;
   Role role_;
   bool open_ = true;  // not so for a store of a checkpoint until it is opened
-  bool frozen_ = false;
+  std::optional<Guard> guard_ = {};
   std::uint64_t frozen_since_ = 0;
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t, std::less<>> places_;
@@ -61,6 +63,7 @@ class Store {
 // SHA-256 over the store's leaves in the byte order of their names (docs/arithmetic.md, section 9).
 // For a frozen identity this is *the* fingerprint.
 Sha256Digest fingerprint(const Store& store);
+Sha256Digest fingerprint(std::span<const Entry> entries);
 
 // SHA-256 over each entry's name, type, shape and XXH3-128, in the order of their creation. Names
 // the content like the fingerprint at a small part of its price, but only against accident: two

@@ -16,6 +16,7 @@
 #include "experiments/train/report.h"
 #include "experiments/train/trainer.h"
 #include "experiments/usage_error.h"
+#include "rbl/identity.h"
 #include "tensor/error.h"
 
 namespace palinode::experiments {
@@ -82,8 +83,7 @@ class Session {
   Session(const Options& options, const std::string& ledger_file)
       : options_(options),
         model_(train::load_trained(options.identity, make_ledger(options, ledger_file))),
-        fingerprint_(model_.ledger->freeze(model_.network->store())) {
-    if (model_.network->buffers() != nullptr) model_.ledger->freeze(*model_.network->buffers());
+        identity_(rbl::Identity::freeze(*model_.ledger, *model_.network)) {
     AdaptRequest request = options.request;
     if (!options.data.empty()) request.sets.push_back("data.name=" + options.data);
     if (!options.dir.empty()) request.sets.push_back("data.dir=" + options.dir);
@@ -135,8 +135,8 @@ class Session {
 
   train::Report report() const {
     const Ledger& ledger = *model_.ledger;
-    const Sha256Digest now = fingerprint(model_.network->store());
-    PALINODE_ASSERT(now == fingerprint_);
+    identity_.check();
+    const std::string identity = hex(record_.identity);
     train::Report report;
     report.text = fmt::format(
         "trained     {} steps, {} with {} values ({:.3g} % of the identity's)\n"
@@ -146,14 +146,14 @@ class Session {
         "            after   {}\n"
         "ledger      {} records, head {}\n",
         steps_, unit_->kind(), unit_->elements(), share(), options_.out, record_.version,
-        hex(rbl::behavior_digest(*unit_)), hex(now), shown(before_), shown(after_),
+        hex(rbl::behavior_digest(*unit_)), identity, shown(before_), shown(after_),
         ledger.sequence(), hex(ledger.head()));
     report.json = {{"behavior", options_.out},
                    {"kind", unit_->kind()},
                    {"values", unit_->elements()},
                    {"version", record_.version},
                    {"digest", hex(rbl::behavior_digest(*unit_))},
-                   {"identity", hex(now)},
+                   {"identity", identity},
                    {"steps", steps_},
                    {"data_digest", record_.data_digest},
                    {"before", train::to_json(before_)},
@@ -165,7 +165,7 @@ class Session {
  private:
   static std::unique_ptr<Ledger> make_ledger(const Options& options, const std::string& file) {
     if (file.empty()) return std::make_unique<Ledger>(Ledger::Level::kOff);
-    return std::make_unique<Ledger>(train::ledger_level(options.ledger), file);
+    return std::make_unique<Ledger>(level_named(options.ledger).value(), file);
   }
 
   void make_unit(const rbl::BehaviorConfig& config) {
@@ -202,7 +202,7 @@ class Session {
 
   const Options& options_;
   train::TrainedModel model_;
-  Sha256Digest fingerprint_;
+  rbl::Identity identity_;
   rbl::BehaviorPointer unit_;
   rbl::BehaviorRecord record_;
   train::Config config_;
@@ -243,7 +243,7 @@ void add_training_options(CLI::App& adapt, const std::shared_ptr<Options>& optio
         fmt::format("The same as --set {}...", prefix));
   }
   adapt.add_option("--ledger", options->ledger, "How much every write leaves in OUT.ledger.jsonl")
-      ->check(CLI::IsMember({"off", "summary", "digest"}))
+      ->check(CLI::IsMember({"off", "summary", "digest", "journal"}))
       ->default_val("digest");
 }
 

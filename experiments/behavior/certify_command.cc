@@ -9,6 +9,7 @@
 #include "experiments/behavior/stack.h"
 #include "experiments/usage_error.h"
 #include "rbl/certificate.h"
+#include "rbl/identity.h"
 #include "tensor/file.h"
 #include "tensor/gemm.h"
 
@@ -44,8 +45,8 @@ Proof prove(const Options& options) {
   train::TrainedModel model = train::load_trained(options.identity);
   if (!options.data.empty()) model.config.data.name = options.data;
   if (!options.dir.empty()) model.config.data.dir = options.dir;
-  const Store& theta = model.network->store();
-  model.ledger->freeze(theta);
+  const rbl::Identity identity = rbl::Identity::freeze(*model.ledger, *model.network);
+  const rbl::Theta& theta = identity.theta();
   BehaviorStack stack(model, options.behaviors);
   const Tensor probes = probes_of(model, stack.prompt_rows(), options.probes);
   const rbl::Observation before = rbl::observe(*model.network, theta, probes);

@@ -6,6 +6,7 @@
 #include "experiments/behavior/command.h"
 #include "experiments/usage_error.h"
 #include "nn/model_file.h"
+#include "rbl/identity.h"
 #include "rbl/peft.h"
 #include "tensor/error.h"
 
@@ -23,7 +24,7 @@ struct Identity {
   Ledger ledger{Ledger::Level::kOff};
   nn::LoadedModel model;
   explicit Identity(const std::string& path) : model(nn::load_model(ledger, path)) {
-    ledger.freeze(*model.store);
+    rbl::Identity::freeze(ledger, *model.network);
   }
 };
 

@@ -130,10 +130,4 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& config, 
                                         optim::AdamWConfig{adam, config.weight_decay});
 }
 
-Ledger::Level ledger_level(const std::string& name) {
-  return name == "off"       ? Ledger::Level::kOff
-         : name == "summary" ? Ledger::Level::kSummary
-                             : Ledger::Level::kDigest;
-}
-
 }  // namespace palinode::experiments::train

@@ -20,6 +20,4 @@ nn::ModelConfig model_config(const Config& config, const Shape& example, std::si
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerConfig& config, std::uint64_t steps,
                                                  const Store& state, const Store& theta);
 
-Ledger::Level ledger_level(const std::string& name);  // "off", "summary", "digest"
-
 }  // namespace palinode::experiments::train

@@ -332,7 +332,7 @@ std::vector<Field> fields(Config& config) {
   table.push_back({.key = "ledger.level",
                    .value = std::ref(config.ledger),
                    .meaning = "how much every write leaves in ledger.jsonl",
-                   .choices = {"off", "summary", "digest"}});
+                   .choices = {"off", "summary", "digest", "journal"}});
   for (Field& field : table) {
     if (field.kind.empty()) continue;
     const std::string& kind =

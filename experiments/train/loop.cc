@@ -41,7 +41,7 @@ void check_settings(const Config& config, const RunFolder& folder, const Checkpo
 std::unique_ptr<Ledger> open_ledger(const Config& config, const RunFolder& folder,
                                     const std::optional<Checkpoint>& from) {
   if (from) return std::make_unique<Ledger>(*from, folder.ledger());
-  return std::make_unique<Ledger>(ledger_level(config.ledger), folder.ledger());
+  return std::make_unique<Ledger>(level_named(config.ledger).value(), folder.ledger());
 }
 
 Position start_of(const RunFolder& folder, const std::optional<Checkpoint>& from) {

@@ -1,7 +1,11 @@
 #include "experiments/train/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -31,7 +35,8 @@ bool RunFolder::holds_checkpoint() const { return exists(checkpoint()); }
 void RunFolder::start(const Config& settings) const {
   std::error_code error;
   fs::create_directories(path_, error);
-  for (const std::string& file : {config(), checkpoint(), model(), result(), metrics(), ledger()}) {
+  for (const std::string& file :
+       {config(), checkpoint(), model(), result(), metrics(), ledger(), journal()}) {
     if (!error) fs::remove(file, error);
   }
   if (error) throw EnvironmentError(fmt::format("{}: {}", path_, error.message()));
@@ -46,5 +51,20 @@ Config RunFolder::read_config() const {
     throw FormatError(error.what());
   }
 }
+
+RunLock::RunLock(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw EnvironmentError(fmt::format("{}: {}", folder, error.message()));
+  descriptor_ = ::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const bool held = descriptor_ >= 0 && errno == EWOULDBLOCK;
+  if (descriptor_ >= 0) ::close(descriptor_);
+  throw EnvironmentError(fmt::format(
+      "{}: {}", folder,
+      held ? "another training is writing into it" : "cannot be locked for this training"));
+}
+
+RunLock::~RunLock() { ::close(descriptor_); }
 
 }  // namespace palinode::experiments::train

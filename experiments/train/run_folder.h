@@ -3,9 +3,11 @@
 //   config.toml              the effective settings, complete
 //   metrics.jsonl            a line a step (metrics.h)
 //   ledger.jsonl             a record a write (tensor/ledger.h)
+//   ledger.jsonl.journal     and what it takes to undo it, at the level journal
 //   checkpoint.safetensors   the last checkpoint (tensor/checkpoint.h): all a resumed run needs
 //   model.safetensors        the network, last or best, with the settings in its metadata
 //   result.json              what the run came to
+//   lock                     empty; the training that writes here holds it
 #pragma once
 
 #include <string>
@@ -22,6 +24,7 @@ class RunFolder {
   std::string config() const { return path_ + "/config.toml"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string ledger() const { return path_ + "/ledger.jsonl"; }
+  std::string journal() const { return ledger() + ".journal"; }
   std::string checkpoint() const { return path_ + "/checkpoint.safetensors"; }
   std::string model() const { return path_ + "/model.safetensors"; }
   std::string result() const { return path_ + "/result.json"; }
@@ -38,6 +41,21 @@ class RunFolder {
 
  private:
   std::string path_;
+};
+
+// While it lives, nobody else can hold the folder: two trainings would write into one another's
+// files. It ends with the process, however that ends.
+class RunLock {
+ public:
+  // Makes the folder if there is none. Throws EnvironmentError naming it if it cannot, or if
+  // another training holds it.
+  explicit RunLock(const std::string& folder);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
+
+ private:
+  int descriptor_;
 };
 
 }  // namespace palinode::experiments::train

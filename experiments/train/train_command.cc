@@ -129,6 +129,7 @@ int run_train(const Options& options) {
   apply(options.machine);
   const Config config = options.resume ? resumed_config(options, folder, asked) : *asked.config;
   Task task = prepare(config);
+  const RunLock lock(folder.path());
   if (!options.resume) folder.start(config);
   const LoopOptions loop{.quiet = options.quiet,
                          .color = use_color(STDERR_FILENO, options.no_color)};

@@ -58,6 +58,7 @@ class Trainer {
   const nn::Network& network() const { return *network_; }
   const Store& theta() const { return *learned_; }
   const Store& optimizer_state() const { return *state_; }
+  std::uint64_t optimizer_steps() const { return optimizer_->steps(); }  // as its state says
 
  private:
   Var loss_of(nn::Run& run, std::uint64_t number);

@@ -5,48 +5,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include "tensor/gemm.h"
+#include "tests/experiments/command_line.h"
 
 namespace palinode::experiments {
 namespace {
-
-struct Ended {
-  int code;
-  std::string out, err;
-};
-
-Ended run(std::vector<const char*> arguments) {
-  arguments.insert(arguments.begin(), "palinode");
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int code = run_command_line(static_cast<int>(arguments.size()), arguments.data());
-  use_gemm(Gemm::kCanonical);
-  std::fflush(stdout);
-  return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
-}
-
-std::string temporary(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "/" + name;
-  std::ofstream(path, std::ios::binary) << content;
-  return path;
-}
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void expect_one_line(const Ended& ended, int code, const std::string& part) {
-  EXPECT_EQ(ended.code, code);
-  EXPECT_EQ(ended.out, "");
-  EXPECT_NE(ended.err.find(part), std::string::npos) << ended.err;
-  EXPECT_EQ(ended.err.find('\n'), ended.err.size() - 1) << ended.err;
-  EXPECT_TRUE(ended.err.starts_with("palinode: ")) << ended.err;
-}
 
 TEST(CommandLine, RefusesAnUnknownFlag) {
   expect_one_line(run({"reproduce", "--fast"}), 2, "--fast");

@@ -130,7 +130,8 @@ TEST_F(BatchNormTest, TrainModeIsRefusedOnceTheBuffersAreFrozen) {
   ledger.freeze(buffers);
   EXPECT_MESSAGE(step(), FrozenError,
                  "batch_norm: norm: buffers is frozen since write 5, and in train mode the layer "
-                 "would use and move the statistics of the batch; run it in eval mode");
+                 "would use and move the statistics of the batch; run it in eval mode, or attach a "
+                 "behavior that keeps statistics of its own for norm");
   EXPECT_EQ(xxh3(evaluated()), xxh3(before));
 }
 

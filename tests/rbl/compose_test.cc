@@ -8,6 +8,7 @@
 
 #include "nn/kv_cache.h"
 #include "rbl/attach.h"
+#include "rbl/commutator.h"
 #include "rbl/metrics.h"
 #include "tensor/error.h"
 #include "tensor/shaping.h"
@@ -131,6 +132,32 @@ TEST(Compose, EveryOrderOfUnloadingFourBehaviorsEndsInTheIdentity) {
     } while (std::ranges::next_permutation(order).found);
     EXPECT_EQ(fingerprint(*identity.theta), theta);
     EXPECT_EQ(seen.size(), 15U);
+  }
+}
+
+TEST(Commutator, IsZeroForBehaviorsThatEnterInDifferentPlacesOfOneLayer) {
+  Zoo identity("mlp");
+  const SeamPointer a = moved_unit(identity, "a", {.kind = "lora", .sites = {"layer.0"}});
+  const SeamPointer b = moved_unit(identity, "b", {.kind = "bias", .sites = {"layer.1.bias"}});
+  const Commutator found = commutator(*identity.model, a, b, identity.x);
+  EXPECT_TRUE(found.commute);
+  EXPECT_EQ(found.kl.mean, 0);
+  EXPECT_EQ(found.js.mean, 0);
+  EXPECT_EQ(found.largest_logit, 0);
+  EXPECT_GT(found.together_kl, 0);
+}
+
+TEST(Commutator, IsNotZeroForAnAdapterAndWhatItReads) {
+  for (const char* model : {"mlp", "cnn", "gpt"}) {
+    Zoo identity(model);
+    const SeamPointer a = moved_unit(identity, "a", {.kind = "adapter"});
+    const SeamPointer b = moved_unit(identity, "b", {.kind = "ia3"});
+    const Commutator found = commutator(*identity.model, a, b, identity.x);
+    EXPECT_FALSE(found.commute) << model;
+    EXPECT_GT(found.kl.mean, 1e-6) << model;
+    EXPECT_GT(found.largest_logit, 0) << model;
+    const Commutator turned = commutator(*identity.model, b, a, identity.x);
+    EXPECT_EQ(turned.js.mean, found.js.mean) << "JS does not know which comes first";
   }
 }
 

@@ -1,16 +1,15 @@
 #include "tensor/ledger.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <cmath>
-#include <csignal>
 #include <filesystem>
 #include <limits>
 #include <type_traits>
 #include <vector>
 
 #include "tensor/error.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/message.h"
 
 namespace palinode {
@@ -57,26 +56,6 @@ TEST_F(LedgerTest, ASpanKeptFromABuilderCannotReachWhatWasCommitted) {
   EXPECT_EQ(built.values<float>()[0], 77.0F);  // the span does reach its own tensor
   EXPECT_EQ(theta.at("w").values<float>()[0], 5.0F);
 }
-
-// Lets files grow to `bytes` only; a write beyond fails like one to a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  void (*handler_)(int);
-  rlimit before_{};
-};
 
 TEST_F(LedgerTest, ACommitThatCannotBeRecordedIsNotApplied) {
   const std::string path = testing::TempDir() + "/palinode-full.jsonl";

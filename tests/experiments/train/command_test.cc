@@ -148,6 +148,21 @@ TEST(TrainCommand, RefusesToOverwriteARun) {
       folder.config() + ": train.steps is 20, the command asks for 30; a run keeps its settings");
 }
 
+TEST(TrainCommand, LeavesAFolderToTheTrainingThatHoldsIt) {
+  const TemporaryRun folder("held");
+  const std::vector<std::string> steps = {"--set", "train.steps=20"};
+  ASSERT_EQ(run(train(folder, steps)), 0);
+  const std::string model = bytes_of(folder.model());
+  {
+    const RunLock other(folder.path());
+    const std::string line = folder.path() + ": another training is writing into it";
+    expect_one_line(train(folder, {"--overwrite"}), 4, line);
+    expect_one_line({"train", "--resume", "--out", folder.path()}, 4, line);
+    EXPECT_EQ(bytes_of(folder.model()), model);
+  }
+  EXPECT_EQ(run({"train", "--resume", "--out", folder.path()}), 0);
+}
+
 TEST(TrainCommand, TouchesNoFolderForSettingsThatDoNotFit) {
   const TemporaryRun folder("misfit");
   const std::vector<std::vector<std::string>> misfits = {
@@ -225,7 +240,8 @@ TEST(TrainCommand, KilledRunsEndInTheSameBits) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 60));
     process.send(SIGKILL);
     killed += static_cast<int>(process.wait() == -SIGKILL);
-    if (attempt == 0 && fs::exists(folder.config())) more.push_back("--resume");
+    const bool begun = fs::exists(folder.config());
+    if (begun && more.size() == settings.size()) more.push_back("--resume");
   }
   EXPECT_GT(killed, 0);
   ASSERT_EQ(run(train(folder, more)), 0) << Process::err();

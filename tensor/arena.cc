@@ -74,7 +74,8 @@ bool Arena::map_sealed(std::span<const std::span<const std::byte>> parts) {
   const std::string name = fmt::format("/proc/self/fd/{}", file.get());
   const Descriptor readable(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
   if (!readable.open()) return false;
-  void* const mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, readable.get(), 0);
+  void* const mapped =
+      ::mmap(nullptr, size_, PROT_READ, MAP_SHARED | MAP_POPULATE, readable.get(), 0);
   if (mapped == MAP_FAILED) return false;
   pages_ = static_cast<std::byte*>(mapped);
   return true;

@@ -2,13 +2,14 @@
 //
 // Sealed pages belong to a memfd (memfd_create(2)) that is filled with write(2), sealed with
 // F_SEAL_WRITE, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL, and only then mapped, for reading. They
-// never were in a writable mapping, and nothing can make one: mprotect is refused (EACCES), and so
-// are process_vm_writev (EFAULT), /proc/self/mem (EIO), which writes to ordinary read-only pages,
-// and any descriptor of the file (EPERM). What remains is to unmap the pages or to map others in
-// their place, and the kernel itself.
+// never were in a writable mapping, and nothing can make one: mprotect and madvise(MADV_REMOVE) are
+// refused, and so are process_vm_writev (EFAULT), /proc/self/mem (EIO), which does write to private
+// read-only pages, and any descriptor of the file (EPERM). What remains is to unmap the pages or to
+// map others in their place, and the kernel itself.
 //
 // Where the system has no memfd or no /proc, pages are mapped anonymously, filled and made
-// read-only by mprotect. A stray write faults there too, but mprotect can be called again.
+// read-only by mprotect. A stray write faults there too, and process_vm_writev and /proc/self/mem
+// are refused, but one who means to can call mprotect again, or madvise(MADV_REMOVE).
 #pragma once
 
 #include <cstddef>

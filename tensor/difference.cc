@@ -1,8 +1,10 @@
 #include "tensor/difference.h"
 
+#define ZSTD_STATIC_LINKING_ONLY  // lets the contexts take their memory from the pool
 #include <zstd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <span>
 
@@ -52,17 +54,40 @@ std::size_t compress(ZSTD_CCtx* context, std::span<const std::byte> planes, std:
   return out.pos;
 }
 
+// Memory of the pool for zstd, which does not say how much it gives back: that stands before it.
+constexpr std::size_t kBefore = 64;
+
+void* take(void* /*opaque*/, std::size_t bytes) {
+  try {
+    std::byte* block = take_block(bytes + kBefore);
+    std::memcpy(block, &bytes, sizeof bytes);
+    return block + kBefore;
+  } catch (const std::bad_alloc&) {
+    return nullptr;  // zstd is C
+  }
+}
+
+void give(void* /*opaque*/, void* address) {
+  if (address == nullptr) return;
+  std::byte* block = static_cast<std::byte*>(address) - kBefore;
+  std::size_t bytes = 0;
+  std::memcpy(&bytes, block, sizeof bytes);
+  give_block(block, bytes + kBefore);
+}
+
+constexpr ZSTD_customMem kPool = {take, give, nullptr};
+
 }  // namespace
 
 void DifferenceEncoder::Free::operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 void DifferenceDecoder::Free::operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 
-DifferenceEncoder::DifferenceEncoder() : context_(ZSTD_createCCtx()) {
+DifferenceEncoder::DifferenceEncoder() : context_(ZSTD_createCCtx_advanced(kPool)) {
   if (!context_) throw std::bad_alloc();
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, kLevel);
 }
 
-DifferenceDecoder::DifferenceDecoder() : context_(ZSTD_createDCtx()) {
+DifferenceDecoder::DifferenceDecoder() : context_(ZSTD_createDCtx_advanced(kPool)) {
   if (!context_) throw std::bad_alloc();
 }
 

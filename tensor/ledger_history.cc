@@ -77,6 +77,10 @@ class Follower {
       : reader_(reader), element_(element) {}
 
   ElementWrite take(Record record) {
+    if (record.created() == there_) {
+      fail(record, there_ ? "it is created and was there" : "it is written and was not there");
+    }
+    there_ = !record.removed;
     if (record.created()) {
       value_ = Tensor::zeros(record.journal->shape, record.journal->dtype.value());
       if (!element_.places.empty()) place_ = place_in(value_.shape(), element_);
@@ -86,14 +90,10 @@ class Follower {
     try {
       value_ = decoder_.apply(reader_.payload(record, reader_.payload_offset()), value_);
     } catch (const FormatError& error) {
-      throw FormatError(fmt::format("ledger: {} record {}, {}: {}", reader_.name(), record.seq,
-                                    record.where(), error.what()));
+      fail(record, error.what());
     }
     if (!record.removed && hex(xxh3(value_)) != record.after) {
-      throw FormatError(
-          fmt::format("ledger: {} record {}: its payload does not give {} the bits "
-                      "of its digest",
-                      reader_.name(), record.seq, record.where()));
+      fail(record, "its payload does not give the bits of its digest");
     }
     if (!element_.places.empty()) write.after = word_at(value_, place_);
     write.record = std::move(record);
@@ -101,10 +101,16 @@ class Follower {
   }
 
  private:
+  [[noreturn]] void fail(const Record& record, std::string_view what) const {
+    throw FormatError(fmt::format("ledger: {} record {}, {}: {}", reader_.name(), record.seq,
+                                  record.where(), what));
+  }
+
   const LedgerReader& reader_;
   const Element& element_;
   DifferenceDecoder decoder_;
   Tensor value_;
+  bool there_ = false;
   std::size_t place_ = 0;
 };
 

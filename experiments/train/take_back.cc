@@ -32,7 +32,8 @@ void copy(const std::string& from, const std::string& to) {
 
 // Where the run stood after `step` steps, from what its metrics say of the looks until then.
 Position position_after(std::uint64_t step, const RunFolder& folder, const HeldOut& validation) {
-  Position position{.step = step};
+  Position position;
+  position.step = step;
   std::ifstream file(folder.metrics(), std::ios::binary);
   std::string line;
   for (std::uint64_t number = 1; number <= step; ++number) {

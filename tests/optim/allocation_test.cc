@@ -1,11 +1,14 @@
 // A training step, once the pool knows its sizes, takes nothing from the heap: no model, no
 // optimizer, no ledger level does. Every way to the heap is counted.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <filesystem>
 #include <new>
+#include <string>
 
 #include "autograd/ops.h"
 #include "nn/cnn.h"
@@ -184,6 +187,23 @@ TEST_P(SteadyState, OfALlamaWithCheckpointedBlocks) {
                                      .checkpointing = true});
   const optim::Adam adam(one_.state, one_.theta, {});
   expect_none(model, adam, {some_labels(8 * 32, 65).reshape({8, 32}), some_labels(8 * 32, 65)});
+}
+
+TEST_P(SteadyState, OfAnMlpWithAJournalInAFile) {
+  const std::string path =
+      testing::TempDir() + "palinode_allocations_" + std::to_string(::getpid()) + ".jsonl";
+  {
+    Ledger ledger(Ledger::Level::kJournal, path);
+    const Store& theta = ledger.open("theta", Role::kIdentity);
+    const nn::Mlp model(theta, {.sizes = {64, 64, 10}});
+    const optim::Adam adam(ledger.open("state", Role::kOptimizer), theta, {});
+    ledger.commit(model.init(Rng(3)));
+    EXPECT_EQ(allocations_of(ledger, theta, model, adam,
+                             {Rng(1).normal({32, 64}, Dtype::kF32), some_labels(32, 10)}),
+              0U);
+  }
+  std::filesystem::remove(path);
+  std::filesystem::remove(path + ".journal");
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, SteadyState, testing::Values(1, 2));

@@ -111,7 +111,7 @@ TEST(Peers, T08_BatchNormStatisticsAreIdentity) {
   identity.check();
   // In train mode they would move: refused by name, or moved where a behavior keeps its own.
   EXPECT_MESSAGE(test.step(state, test.phi, function, nn::Mode::kTrain), FrozenError,
-                 "batch_norm: block.0.norm: theta is frozen since write 18, and in train mode the "
+                 "batch_norm: block.0.norm: theta is frozen since write 22, and in train mode the "
                  "layer would use and move the statistics of the batch; run it in eval mode, or "
                  "attach a behavior that keeps statistics of its own for block.0.norm");
   const Store& own = test.ledger.open("phi.buffers", Role::kBuffer);
@@ -211,7 +211,8 @@ TEST(Peers, T11_EntriesOfOneHandleDoNotShareMemory) {
 // rewriting the base, and other adapters then output garbage.
 TEST(Peers, T12_NoInitializerRewritesTheIdentity) {
   Perceptron test;
-  const optim::ReversibleSgd reversible(test.state, test.theta, {});
+  const optim::ReversibleSgd reversible(test.ledger.open("reversible", Role::kOptimizer),
+                                        test.theta, {});
   const Identity identity = Identity::freeze(test.ledger, test.model);
   const Attached other = attach(test.model, test.lora());
   const optim::Sgd sgd(test.state, test.phi, {.lr = 0.5});
@@ -230,6 +231,8 @@ TEST(Peers, T12_NoInitializerRewritesTheIdentity) {
   EXPECT_TRUE(fresh.entries().empty());  // not the half of it that would have been allowed
   EXPECT_THROW(test.ledger.commit(test.model.init(Rng(9))), FrozenError);
   EXPECT_THROW(test.ledger.commit(reversible.begin()), FrozenError);
+  EXPECT_MESSAGE(optim::ReversibleSgd(test.state, test.theta, {}), FrozenError,
+                 "reversible: theta is frozen since write 5; an optimizer cannot be built over it");
   EXPECT_TRUE(same_bits(nn::evaluate(other, test.x), logits));
   identity.check();
 }

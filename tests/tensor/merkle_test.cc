@@ -46,8 +46,8 @@ TEST(Merkle, EveryLeafOfEveryTreeIsProvedAndNoOther) {
       const std::vector<Sha256Digest> path = merkle_path(all, i);
       EXPECT_EQ(merkle_root_of(all[i], i, n, path), root);
       for (std::size_t j = 0; j < n; ++j) {
-        if (j != i)
-          EXPECT_NE(merkle_root_of(all[i], j, n, path), root) << n << ' ' << i << ' ' << j;
+        if (j == i) continue;
+        EXPECT_NE(merkle_root_of(all[i], j, n, path), root) << n << ' ' << i << ' ' << j;
       }
       EXPECT_NE(merkle_root_of(sha256("another"), i, n, path), root);
       for (std::size_t step = 0; step < path.size(); ++step) {

@@ -149,7 +149,7 @@ Inspection inspect_peft(const std::string& folder, const std::string& identity) 
 Inspection inspect(const std::string& path, const std::string& identity) {
   const auto finished = [&](Inspection found) {
     found.text = fmt::format("{}: {}\n", path, found.kind) + found.text;
-    Json json = {{"path", path}, {"kind", found.kind}, {"sound", found.sound}};
+    Json json = {{"path", path}, {"file", found.kind}, {"sound", found.sound}};
     json.update(found.json);
     found.json = std::move(json);
     return found;

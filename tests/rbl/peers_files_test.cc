@@ -209,7 +209,7 @@ TEST(Peers, T27_ATrainedUnitComesBackInAnotherLedgerThatHasDrawnOtherNumbers) {
     Zoo first("gpt"), second("gpt");
     const BehaviorPointer unit = trained(first.ledger, *first.model, unusual(kind.name));
     save_behavior(folder / "unit", *unit, record_of(*first.model));
-    trained(second.ledger, *second.model, unusual("adapter"), "somebody else's");
+    trained(second.ledger, *second.model, unusual("adapter"), "other");
     const LoadedBehavior loaded =
         load_behavior(second.ledger, *second.model, folder / "unit", "phi");
     const Tensor wanted = outputs(first, unit);

@@ -221,7 +221,7 @@ TEST(InspectCommand, ShowsWhatEveryFileHolds) {
       {digits.file("peft/adapter_model.safetensors"), "safetensors"}};
   for (const auto& [path, kind] : kinds) {
     const nlohmann::json found = json_of(run_all({"inspect", path, "--json"}));
-    EXPECT_EQ(found["kind"], kind) << path;
+    EXPECT_EQ(found["file"], kind) << path;
     EXPECT_EQ(found["sound"], true);
     const Ended text = run_all({"inspect", path});
     EXPECT_TRUE(text.out.starts_with(path + ": " + kind + "\n")) << text.out;

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "nn/mlp.h"
+#include "rbl/diagnostics/invariants.h"
 #include "tensor/error.h"
 
 namespace palinode::experiments {
@@ -51,11 +52,19 @@ Row make_row(const Identity& identity, const Label& label, std::string_view locu
           .alpha = label.alpha,
           .rollback = std::string(rollback),
           .seed = identity.rng.seed()};
-  row.kl_adapt = rbl::kl_divergence(f0.log_p, adapted.seen.log_p).mean;
-  row.js_adapt = rbl::js_divergence(f0.log_p, adapted.seen.log_p).mean;
-  const rbl::Divergence left = rbl::kl_divergence(f0.log_p, recovered.seen.log_p);
+  // Each is checked against what a divergence can be before it is written.
+  const auto compare = [&](const rbl::Observation& seen) {
+    const rbl::Divergence kl = rbl::kl_divergence(f0.log_p, seen.log_p);
+    const rbl::Divergence js = rbl::js_divergence(f0.log_p, seen.log_p);
+    rbl::check_divergences(kl, js, rbl::same_bits(f0.logits, seen.logits));
+    return std::pair(kl, js);
+  };
+  const auto [kl_adapt, js_adapt] = compare(adapted.seen);
+  const auto [left, js_left] = compare(recovered.seen);
+  row.kl_adapt = kl_adapt.mean;
+  row.js_adapt = js_adapt.mean;
   row.kl_rec = left.mean;
-  row.js_rec = rbl::js_divergence(f0.log_p, recovered.seen.log_p).mean;
+  row.js_rec = js_left.mean;
   row.rf = rbl::recoverability(row.kl_adapt, row.kl_rec);
   row.ils_mean = left.mean;
   for (const double d : left.per_input) row.ils_flagged += d > kLeakThreshold ? 1 : 0;

@@ -16,8 +16,6 @@
 namespace palinode::rbl {
 namespace {
 
-constexpr double kLn2 = 0x1.62e42fefa39efp-1;
-
 std::vector<double> exp_of(std::span<const double> x) {
   std::vector<double> y(x.size());
   kernels::exp(x, y);
@@ -87,6 +85,28 @@ void for_each_pair(const Store& a, const Store& b, const Visit& visit) {
   }
 }
 
+struct Squares {
+  double difference = 0, norm = 0;
+};
+
+// All of the distance but the norms, and the squares of those.
+Distance compare(const Store& a, const Store& b, Squares& sums) {
+  Distance result;
+  for_each_pair(a, b, [&](const Tensor& x, const Tensor& y) {
+    with_float(x.dtype(), "distance", [&]<class T>() {
+      const kernels::Change change = kernels::change<T>(x.values<T>(), y.values<T>());
+      const Tensor zero = Tensor::zeros(x.shape(), x.dtype());
+      const double n = kernels::change<T>(zero.values<T>(), x.values<T>()).l2;
+      sums.difference = sums.difference + change.l2 * change.l2;
+      sums.norm = sums.norm + n * n;
+      result.largest = std::max(result.largest, change.max_abs);
+      result.words += x.elements();
+      result.words_changed += change.elements_changed;
+    });
+  });
+  return result;
+}
+
 std::vector<std::int32_t> most_likely(const Tensor& logits) {
   const std::size_t rows = logits.shape()[0];
   std::vector<std::int32_t> best(rows);
@@ -152,8 +172,7 @@ Divergence js_divergence(const Tensor& log_p, const Tensor& log_q) {
     terms[i] = (from_p + from_q) * 0.5;
   }
   Divergence result = average(terms, log_p.shape());
-  constexpr double kSlack = 1e-12;  // rounding of up to a few thousand terms
-  for (const double d : result.per_input) PALINODE_ASSERT(d <= kLn2 + kSlack);
+  for (const double d : result.per_input) PALINODE_ASSERT(d <= kLn2 + kJsSlack);
   return result;
 }
 
@@ -171,33 +190,30 @@ std::string_view state_name(Recoverability::State state) {
 
 Recoverability recoverability(double d_adapt, double d_rec) {
   PALINODE_ASSERT(d_adapt >= 0 && d_rec >= 0);
-  if (d_adapt == 0 || !std::isfinite(d_rec)) return {};
+  if (d_adapt == 0) return {};
   if (d_adapt < kDivergenceFloor) return {Recoverability::State::kBelowFloor, 0};
-  return {Recoverability::State::kValue, 1.0 - d_rec / d_adapt};
+  const double left = d_rec / d_adapt;
+  const bool share_of_infinity = std::isinf(d_adapt) && d_rec > 0;
+  if (share_of_infinity || !std::isfinite(left)) return {};
+  return {Recoverability::State::kValue, 1.0 - left};
+}
+
+Distance distance(const Store& a, const Store& b) {
+  Squares sums;
+  const Distance result = compare(a, b, sums);
+  return {std::sqrt(sums.difference), std::sqrt(sums.norm), result.largest, result.words,
+          result.words_changed};
 }
 
 std::uint64_t words_changed(const Store& a, const Store& b) {
-  std::uint64_t changed = 0;
-  for_each_pair(a, b, [&](const Tensor& x, const Tensor& y) {
-    with_float(x.dtype(), "words_changed", [&]<class T>() {
-      changed += kernels::change<T>(x.values<T>(), y.values<T>()).elements_changed;
-    });
-  });
-  return changed;
+  Squares sums;
+  return compare(a, b, sums).words_changed;
 }
 
 double relative_distance(const Store& a, const Store& b) {
-  double difference = 0, norm = 0;
-  for_each_pair(a, b, [&](const Tensor& x, const Tensor& y) {
-    with_float(x.dtype(), "relative_distance", [&]<class T>() {
-      const Tensor zero = Tensor::zeros(x.shape(), x.dtype());
-      const double d = kernels::change<T>(x.values<T>(), y.values<T>()).l2;
-      const double n = kernels::change<T>(zero.values<T>(), x.values<T>()).l2;
-      difference = difference + d * d;
-      norm = norm + n * n;
-    });
-  });
-  return std::sqrt(difference / norm);
+  Squares sums;
+  compare(a, b, sums);
+  return std::sqrt(sums.difference / sums.norm);
 }
 
 double top1_changed(const Tensor& logits_a, const Tensor& logits_b) {

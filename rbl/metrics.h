@@ -29,12 +29,18 @@ struct Divergence {
 //   log_p, log_q f64 [inputs, classes], inputs > 0
 Divergence kl_divergence(const Tensor& log_p, const Tensor& log_q);
 
+// The bound of JS, and what rounding may add to it over a few thousand classes.
+inline constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+inline constexpr double kJsSlack = 1e-12;
+
 // JS(p, q) = (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2; at most ln 2.
 Divergence js_divergence(const Tensor& log_p, const Tensor& log_q);
 
 // Recoverability Factor (paper, definition of RF): 1 - D_rec / D_adapt. Not clamped: negative when
 // the attempt made things worse. There is no number when nothing was lost, when less was lost than
-// f64 can resolve, or when the divergence left is infinite.
+// f64 can resolve, when the divergence left is infinite, or when the divergence lost is and some is
+// left: a share of infinity says nothing, and the limit 1 would claim that all came back. A number
+// next to 1 may round to it, so RF 1 alone is no proof that every bit is back (Recovery::exact).
 struct Recoverability {
   enum class State : std::uint8_t { kValue, kUndefined, kBelowFloor };
   State state = State::kUndefined;
@@ -48,6 +54,18 @@ std::string_view state_name(Recoverability::State state);  // "value", "undefine
 inline constexpr double kDivergenceFloor = 1e-27;
 
 Recoverability recoverability(double d_adapt, double d_rec);
+
+// How far apart two stores are. Norms are in f64; squares are summed for each parameter in the
+// canonical order, and those sums in the order of `a`.
+struct Distance {
+  double l2 = 0;       // ||b - a||
+  double norm = 0;     // ||a||
+  double largest = 0;  // of all |b - a|
+  std::uint64_t words = 0, words_changed = 0;
+};
+
+// Throws NameError or ShapeError unless both have the same entries.
+Distance distance(const Store& a, const Store& b);
 
 // Parameters whose bits differ between two stores with the same entries. Throws NameError or
 // ShapeError otherwise.

@@ -1,22 +1,28 @@
-// Rollback arms R0 to R18 behind one interface: what an arm keeps, and what it does to bring the
-// identity back.
+// Rollback arms R0 to R18 behind one interface: what an arm needs and keeps, what it does to bring
+// the identity back, and what that costs (docs/rollback.md).
 //
 //   arm->before(theta);              // theta as it was: what may the arm keep of it?
-//   ... adaptation ...
-//   arm->after(theta');              // and of what it became?
+//   ... adaptation, arm->after_step(theta) after each commit of it ...
+//   arm->after_optimizer(state);     // what the optimizer held in the end, if there was one
+//   arm->after(theta');              // and what theta became
 //   arm->undo(subject);              // every write through the subject's ledger
+//   arm->price();
 //
 // An arm is honest about its price: bytes_kept is the side information it would have to store.
-// The arm ids are those of the project's list R0 to R18; each file in rollback/ defines one.
+// arms() in rollback/info.h lists all; each file in rollback/ defines one, and rollback/arms.h
+// makes those that are not made here.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "rbl/attach.h"
+#include "rbl/rollback/info.h"
+#include "rbl/work.h"
 #include "tensor/ledger.h"
 #include "tensor/rng.h"
 
@@ -45,11 +51,34 @@ class Subject {
 class Rollback {
  public:
   virtual ~Rollback() = default;
-  virtual std::string_view id() const = 0;  // "R0", ...
+  Rollback(const Rollback&) = delete;
+  Rollback& operator=(const Rollback&) = delete;
+
+  const ArmInfo& info() const { return *info_; }
+  std::string_view id() const { return info_->id; }  // "R0", ...
+  // Tells arms of one id apart ("int8"); empty where there is one form only.
+  virtual std::string variant() const { return {}; }
+
   virtual void before(const Store& /*theta*/) {}
+  virtual void after_step(const Store& /*theta*/) {}
+  virtual void after_optimizer(const Store& /*state*/) {}
   virtual void after(const Store& /*theta*/) {}
-  virtual void undo(Subject& subject) = 0;
+  // Once a subject: an arm that trains opens a store "<id>.<name of theta>" for its optimizer.
+  // Subjects do not affect each other.
+  void undo(Subject& subject);
+
   virtual std::uint64_t bytes_kept() const = 0;
+  Price price() const;  // of the last undo
+
+ protected:
+  explicit Rollback(std::string_view id) : info_(&arm_info(id)) {}
+  virtual void roll_back(Subject& subject) = 0;
+  void count(const Work& work) { work_ += work; }
+
+ private:
+  const ArmInfo* info_;
+  Work work_;
+  double seconds_ = 0;
 };
 
 std::unique_ptr<Rollback> no_rollback();     // R0: the paper's "reset" of mutated weights

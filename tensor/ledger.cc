@@ -54,6 +54,12 @@ std::string_view reason_name(Reason reason) {
       return "subtract";
     case Reason::kUndo:
       return "undo";
+    case Reason::kPrune:
+      return "prune";
+    case Reason::kQuantize:
+      return "quantize";
+    case Reason::kMerge:
+      return "merge";
   }
   PALINODE_ASSERT(false);
 }

@@ -140,18 +140,14 @@ std::string LedgerReader::take() {
 
 // What the level journal adds to the record in body_: its commit and its payload.
 std::string LedgerReader::take_journal() {
-  Record record;
-  try {
-    record = parse_record(body_);
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  if (record.kind == Record::Kind::kWrite && !record.journal) return "the record has no payload";
-  const Record::Journal journal = record.journal.value_or(
-      Record::Journal{.first = record.seq, .last = record.seq, .sha256 = {}});
+  const bool write = !text_field(body_, "store").empty();
+  const std::optional<Record::Journal> found = journal_suffix(body_);
+  if (write && (!found || found->sha256.size() != 64)) return "the record has no payload";
+  const Record::Journal journal =
+      found.value_or(Record::Journal{.first = records_, .last = records_, .sha256 = {}});
   const bool goes_on =
       inside_commit() && journal.first == commit_begin_ && journal.last + 1 == commit_end_;
-  const bool begins = !inside_commit() && journal.first == record.seq && journal.last >= record.seq;
+  const bool begins = !inside_commit() && journal.first == records_ && journal.last >= records_;
   if (!goes_on && !begins) {
     return fmt::format("the record is of the commit of records {} to {}, out of place",
                        journal.first, journal.last);
@@ -159,6 +155,7 @@ std::string LedgerReader::take_journal() {
   if (journal.bytes > journal_bytes_ - payloads_) {
     return fmt::format("{} ends before the record's payload", journal_);
   }
+  current_ = journal;
   commit_begin_ = journal.first;
   commit_end_ = journal.last + 1;
   payload_begin_ = payloads_;
@@ -183,28 +180,24 @@ Record LedgerReader::record() const {
 }
 
 std::string LedgerReader::payload(const Record& record, std::uint64_t offset) const {
-  const std::uint64_t bytes = record.journal ? record.journal->bytes : 0;
-  if (offset > journal_bytes_ || bytes > journal_bytes_ - offset) {
-    fail(record.seq, fmt::format("{} ends before the record's payload", journal_));
-  }
+  return payload(record.seq, record.journal.value(), offset);
+}
+
+std::string LedgerReader::payload(std::uint64_t seq, const Record::Journal& journal,
+                                  std::uint64_t offset) const {
   std::string out;
-  if (journal_file_.open()) {
-    out.resize(bytes);
-    if (!read_at(journal_file_, offset, out)) {
-      fail(record.seq, fmt::format("{} ends before the record's payload", journal_));
-    }
-  } else {
-    out = memory_.substr(offset, bytes);
+  const bool there = offset <= journal_bytes_ && journal.bytes <= journal_bytes_ - offset;
+  if (there && journal_file_.open()) out.resize(journal.bytes);
+  if (!there || (journal_file_.open() && !read_at(journal_file_, offset, out))) {
+    fail(seq, fmt::format("{} ends before the record's payload", journal_));
   }
-  if (record.journal && hex(sha256(out)) != record.journal->sha256) {
-    fail(record.seq, fmt::format("its payload, bytes {} to {} of {}, is not the one the record "
-                                 "tells of",
-                                 offset, offset + bytes, journal_));
+  if (!journal_file_.open()) out = memory_.substr(offset, journal.bytes);
+  if (hex(sha256(out)) != journal.sha256) {
+    fail(seq, fmt::format("its payload, bytes {} to {} of {}, is not the one the record tells of",
+                          offset, offset + journal.bytes, journal_));
   }
   return out;
 }
-
-std::string LedgerReader::payload() const { return payload(record(), payload_begin_); }
 
 LedgerVerdict verify_ledger(const std::string& path, const std::string& journal) {
   LedgerReader reader(path, journal);
@@ -212,7 +205,7 @@ LedgerVerdict verify_ledger(const std::string& path, const std::string& journal)
   const bool journaled = reader.level() == Ledger::Level::kJournal;
   while (verdict.fault.empty() && reader.next()) {
     try {
-      if (journaled) reader.payload();
+      if (journaled && reader.has_payload()) reader.payload();
     } catch (const FormatError& error) {
       verdict.fault = error.what();
       break;

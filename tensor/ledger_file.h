@@ -50,7 +50,8 @@ class LedgerReader {
   // The payload of a record, and of the one taken last. Throws FormatError, naming file and line,
   // if the journal ends before it or it is not the one the record tells of.
   std::string payload(const Record& record, std::uint64_t offset) const;
-  std::string payload() const;
+  std::string payload() const { return payload(records_ - 1, current_, payload_begin_); }
+  bool has_payload() const { return !current_.sha256.empty(); }    // a write at the level journal
   std::uint64_t payload_offset() const { return payload_begin_; }  // of the record taken last
   // Bytes of the journal, 0 if there is none.
   std::uint64_t journal_bytes() const { return journal_bytes_; }
@@ -59,6 +60,8 @@ class LedgerReader {
   [[noreturn]] void fail(std::uint64_t record, std::string_view what) const;
   std::string take();
   std::string take_journal();
+  std::string payload(std::uint64_t seq, const Record::Journal& journal,
+                      std::uint64_t offset) const;
 
   std::string name_;
   std::unique_ptr<std::istream> lines_;
@@ -71,6 +74,7 @@ class LedgerReader {
   std::string_view body_;
   std::uint64_t first_ = 0, records_ = 0, bytes_ = 0;
   std::uint64_t payload_begin_ = 0, payloads_ = 0, journal_bytes_ = 0;
+  Record::Journal current_;                          // of the record taken last
   std::uint64_t commit_begin_ = 0, commit_end_ = 0;  // of the commit whose records are being read
   Sha256Digest head_{};
 };

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -128,6 +128,28 @@ std::string_view text_field(std::string_view body, std::string_view name) {
   if (begin == std::string_view::npos) return "";
   const std::size_t from = begin + key.size();
   return body.substr(from, body.find('"', from) - from);
+}
+
+std::optional<Record::Journal> journal_suffix(std::string_view body) {
+  constexpr std::string_view kBegin = R"(,"commit":[)", kEnd = "\"";
+  const std::size_t begin = body.rfind(kBegin);
+  if (begin == std::string_view::npos || !body.ends_with(kEnd)) return std::nullopt;
+  std::string_view rest = body.substr(begin + kBegin.size());
+  const auto number = [&rest](std::uint64_t& out, std::string_view after) {
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), out);
+    if (error != std::errc()) return false;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    if (!rest.starts_with(after)) return false;
+    rest.remove_prefix(after.size());
+    return true;
+  };
+  Record::Journal journal{.sha256 = {}};
+  if (!number(journal.first, ",") || !number(journal.last, R"(],"journal":)") ||
+      !number(journal.bytes, R"(,"sha256":")")) {
+    return std::nullopt;
+  }
+  journal.sha256 = rest.substr(0, rest.size() - kEnd.size());
+  return journal;
 }
 
 Record parse_record(std::string_view body) {

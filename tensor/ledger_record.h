@@ -43,6 +43,10 @@ struct Record {
   std::string where() const { return store + "/" + name; }
 };
 
+// What the level journal adds to a write at the end of its text, but for dtype and shape; nothing
+// if that is not there. Costs a part of parse_record.
+std::optional<Record::Journal> journal_suffix(std::string_view body);
+
 // Of a record's text without its chain, as LedgerReader gives it. Throws FormatError saying what is
 // missing or of another form.
 Record parse_record(std::string_view body);

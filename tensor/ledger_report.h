@@ -30,7 +30,7 @@ struct Operation {
   std::string reason, proposer;                 // of a freeze: "freeze" and the store
   std::uint64_t first = 0, last = 0;            // records
   std::uint64_t first_step = 0, last_step = 0;  // the proposer's own count
-  std::vector<TensorChange> changes = {};            // in the order of their first write
+  std::vector<TensorChange> changes = {};       // in the order of their first write
   // Tensors that were there and have the same bits still: those nobody wrote, and those whose
   // writes changed no bit. STORE/ENTRY, in the order of their creation.
   std::vector<std::string> unchanged = {};

@@ -26,6 +26,9 @@ enum class Reason : std::uint8_t {
   kRestore,         // a rollback puts back values it kept
   kSubtract,        // a rollback subtracts a difference it kept or regenerated
   kUndo,            // a journal takes writes back (undo.h)
+  kPrune,           // elements set to zero
+  kQuantize,        // a round trip through narrower storage
+  kMerge,           // a behavior is added to the identity's own weights
 };
 
 std::string_view reason_name(Reason reason);  // "init", ..., "policy-gradient", ...

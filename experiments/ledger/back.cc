@@ -92,6 +92,11 @@ int undo(const UndoOptions& options) {
                     options.out, options.out));
     return kDone;
   }
+  const Ledger::Level level = LedgerReader(options.source.file(), options.source.journal).level();
+  if (level != Ledger::Level::kJournal) {
+    throw UsageError(fmt::format("{}: its level is {}; undoing needs the level journal",
+                                 options.source.file(), level_name(level)));
+  }
   const Checkpoint end = end_of(options);
   make_new_folder(options.out);
   const train::RunFolder out(options.out);

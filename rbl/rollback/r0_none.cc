@@ -7,9 +7,11 @@ namespace {
 
 class None : public Rollback {
  public:
-  std::string_view id() const override { return "R0"; }
-  void undo(Subject&) override {}
+  None() : Rollback("R0") {}
   std::uint64_t bytes_kept() const override { return 0; }
+
+ protected:
+  void roll_back(Subject&) override {}
 };
 
 }  // namespace

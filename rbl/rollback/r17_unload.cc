@@ -6,9 +6,11 @@ namespace {
 
 class Unload : public Rollback {
  public:
-  std::string_view id() const override { return "R17"; }
-  void undo(Subject& subject) override { subject.unload(); }
+  Unload() : Rollback("R17") {}
   std::uint64_t bytes_kept() const override { return 0; }
+
+ protected:
+  void roll_back(Subject& subject) override { subject.unload(); }
 };
 
 }  // namespace

@@ -1,35 +1,23 @@
 // R1: a full copy of theta is kept and put back. Exact, at the price of theta's size.
-#include <vector>
-
 #include "rbl/rollback.h"
+#include "rbl/rollback/values.h"
 
 namespace palinode::rbl {
 namespace {
 
 class Snapshot : public Rollback {
  public:
-  std::string_view id() const override { return "R1"; }
+  Snapshot() : Rollback("R1") {}
+  void before(const Store& theta) override { kept_ = values_of(theta); }
+  std::uint64_t bytes_kept() const override { return bytes_of(kept_); }
 
-  void before(const Store& theta) override {
-    kept_.assign(theta.entries().begin(), theta.entries().end());
-  }
-
-  void undo(Subject& subject) override {
-    Proposal proposal{.reason = Reason::kRestore, .proposer = "snapshot"};
-    for (const Entry& entry : kept_) {
-      proposal.writes.push_back({&subject.theta(), entry.name, entry.value});
-    }
-    subject.ledger().commit(proposal);
-  }
-
-  std::uint64_t bytes_kept() const override {
-    std::uint64_t bytes = 0;
-    for (const Entry& entry : kept_) bytes += entry.value.bytes();
-    return bytes;
+ protected:
+  void roll_back(Subject& subject) override {
+    subject.ledger().commit(replace(subject.theta(), kept_, Reason::kRestore, "snapshot"));
   }
 
  private:
-  std::vector<Entry> kept_;  // tensors are immutable, so a handle is a copy
+  Values kept_;
 };
 
 }  // namespace

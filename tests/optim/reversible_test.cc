@@ -11,6 +11,8 @@
 
 #include "autograd/ops.h"
 #include "nn/mlp.h"
+#include "optim/adam.h"
+#include "optim/reversible_adam.h"
 #include "optim/sgd.h"
 #include "tensor/error.h"
 #include "tests/support/bits.h"
@@ -51,14 +53,14 @@ TEST(ExactRatio, NoBufferOverflowsBeforeItsWordIsPutAway) {
   EXPECT_EQ(steps_per_word({9, 10}), 210U);
 }
 
-struct Reversible : testing::Test {
+struct ReversibleTest : testing::Test {
   Ledger ledger{Ledger::Level::kSummary};
   const Store& theta = ledger.open("theta", Role::kIdentity);
   const Store& state = ledger.open("state", Role::kOptimizer);
   nn::Mlp model{theta, {.sizes = {6, 7, 3}}};
   Rng rng{3};
 
-  Reversible() { ledger.commit(model.init(rng.stream("init"))); }
+  ReversibleTest() { ledger.commit(model.init(rng.stream("init"))); }
 
   // Of the batch of step t.
   Gradients gradients(std::uint64_t t) const {
@@ -76,18 +78,19 @@ struct Reversible : testing::Test {
     const Tensor labels = Tensor::from<std::int32_t>(std::vector<std::int32_t>{0, 1, 2, 1, 0}, {5});
     return cross_entropy(y, labels);
   }
-  void forward(const ReversibleSgd& sgd) { ledger.commit(sgd.propose(gradients(sgd.steps()))); }
-  void back(const ReversibleSgd& sgd) {
+  void forward(const Reversible& sgd) { ledger.commit(sgd.propose(gradients(sgd.steps()))); }
+  void back(const Reversible& sgd) {
     const std::uint64_t before = sgd.steps() - 1;
     ledger.commit(sgd.rewind_weights());
-    ledger.commit(sgd.rewind_velocity(gradients(before)));
+    ledger.commit(sgd.rewind_moments(gradients(before)));
   }
-  // Of all weights and velocities.
+  // Of all weights, moments and buffers.
   Sha256Digest digest() const {
     Sha256 sha;
     sha.add(fingerprint(theta));
     for (const Entry& entry : theta.entries()) {
-      for (const std::string slot : {"w/", "v/", "lost/"}) {
+      for (const std::string slot : {"w/", "m/", "v/", "lost/", "lost.m/", "lost.v/"}) {
+        if (!state.contains(slot + entry.name)) continue;
         sha.add(leaf_digest(slot + entry.name, state.at(slot + entry.name)));
       }
     }
@@ -95,7 +98,7 @@ struct Reversible : testing::Test {
   }
 };
 
-TEST_F(Reversible, FiveHundredStepsForwardAndBackGiveEveryBitOnTheWay) {
+TEST_F(ReversibleTest, FiveHundredStepsForwardAndBackGiveEveryBitOnTheWay) {
   const Schedule lr = ScheduleConfig{.peak = 0.05, .warmup = 20, .steps = 600};
   const ReversibleSgd sgd(state, theta, {.lr = lr});
   ledger.commit(sgd.begin());
@@ -120,7 +123,83 @@ TEST_F(Reversible, FiveHundredStepsForwardAndBackGiveEveryBitOnTheWay) {
   EXPECT_EQ(digest(), on_the_way[200]);
 }
 
-TEST_F(Reversible, StaysBesideTheMomentumOfSgd) {
+TEST_F(ReversibleTest, FiveHundredStepsOfAdamForwardAndBackGiveEveryBitOnTheWay) {
+  const ReversibleAdam adam(state, theta, {.lr = 0.01});
+  ledger.commit(adam.begin());
+  std::vector<Sha256Digest> on_the_way;
+  const double first = loss(0);
+  for (int step = 0; step < 500; ++step) {
+    on_the_way.push_back(digest());
+    forward(adam);
+  }
+  EXPECT_LT(loss(0), first / 2);
+  const double bits =
+      static_cast<double>(adam.lost_bits()) / 500.0 / static_cast<double>(theta.elements());
+  EXPECT_NEAR(bits, std::log2(10.0 / 9.0) + std::log2(1000.0 / 999.0), 0.03);
+  for (int step = 499; step >= 0; --step) {
+    back(adam);
+    ASSERT_EQ(digest(), on_the_way[static_cast<std::size_t>(step)]) << "back to step " << step;
+  }
+  EXPECT_EQ(adam.steps(), 0U);
+  EXPECT_EQ(adam.lost_bits(), 0U);
+}
+
+TEST_F(ReversibleTest, StaysBesideAdam) {
+  const Store& other = ledger.open("other", Role::kIdentity);
+  const Store& moments = ledger.open("moments", Role::kOptimizer);
+  const ReversibleAdam reversible(state, theta, {.lr = 0.003});
+  ledger.commit(reversible.begin());
+  ledger.commit(copy_of(theta, other));
+  const Adam adam(moments, other, {.lr = 0.003});
+  const auto moved = [&](const Store& store) {
+    double total = 0;
+    for (const Entry& entry : store.entries()) {
+      for (const float x : entry.value.values<float>()) total += std::abs(static_cast<double>(x));
+    }
+    return total;
+  };
+  const double before = moved(theta);
+  for (std::uint64_t t = 0; t < 30; ++t) {
+    forward(reversible);
+    const nn::Mlp twin(other, {.sizes = {6, 7, 3}});
+    const Tensor x = rng.stream("x").stream(t % 8).normal({5, 6}, Dtype::kF32);
+    Tape tape;
+    nn::Run run(tape);
+    const Var y = twin.forward(run, tape.constant(x));
+    const Tensor labels = Tensor::from<std::int32_t>(std::vector<std::int32_t>{0, 1, 2, 1, 0}, {5});
+    ledger.commit(adam.propose(backward(cross_entropy(y, labels))));
+  }
+  EXPECT_GT(std::abs(moved(theta) - before), 0.01);
+  for (const Entry& entry : theta.entries()) {
+    const auto a = entry.value.values<float>(), b = other.at(entry.name).values<float>();
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 2e-4);
+  }
+}
+
+TEST_F(ReversibleTest, AdamRefusesAChangedMomentOrBuffer) {
+  const ReversibleAdam adam(state, theta, {.lr = 0.01});
+  ledger.commit(adam.begin());
+  for (int step = 0; step < 3; ++step) forward(adam);
+  const std::string name = theta.entries()[1].name;
+  for (const char* slot : {"m/", "v/", "lost.m/", "lost.v/"}) {
+    const Tensor value = state.at(slot + name);
+    const Tensor changed = with_element(value.dtype(), [&]<class T>() {
+      std::vector<T> values(value.values<T>().begin(), value.values<T>().end());
+      if constexpr (std::is_arithmetic_v<T>) values.back() += T{1};
+      return Tensor::from<T>(values, value.shape());
+    });
+    ledger.commit({.proposer = "test", .writes = {{&state, slot + name, changed}}});
+    EXPECT_MESSAGE(
+        adam.rewind_weights(), Error,
+        "reversible: the state or the buffer of theta/" + name + " is not what its last step left");
+    ledger.commit({.proposer = "test", .writes = {{&state, slot + name, value}}});
+  }
+  EXPECT_MESSAGE(ReversibleAdam(state, theta, {.eps = 0}), Error, "reversible: eps is above 0");
+  EXPECT_MESSAGE(ReversibleAdam(state, theta, {.beta2 = {0, 1}}), Error,
+                 "reversible: the decay of v is a ratio n / d with 0 < n <= d <= 65536, got 0 / 1");
+}
+
+TEST_F(ReversibleTest, StaysBesideTheMomentumOfSgd) {
   const Store& other = ledger.open("other", Role::kIdentity);
   const Store& moments = ledger.open("moments", Role::kOptimizer);
   const ReversibleSgd reversible(state, theta, {.lr = 0.05});
@@ -143,7 +222,7 @@ TEST_F(Reversible, StaysBesideTheMomentumOfSgd) {
   }
 }
 
-TEST_F(Reversible, AChangedBufferWeightOrCounterIsFoundBeforeItIsUsed) {
+TEST_F(ReversibleTest, AChangedBufferWeightOrCounterIsFoundBeforeItIsUsed) {
   const ReversibleSgd sgd(state, theta, {.lr = 0.05});
   ledger.commit(sgd.begin());
   for (int step = 0; step < 212; ++step) forward(sgd);
@@ -177,25 +256,25 @@ TEST_F(Reversible, AChangedBufferWeightOrCounterIsFoundBeforeItIsUsed) {
   back(sgd);
   change(state, "lost/0/" + name);  // the word put away with step 210
   ledger.commit(sgd.rewind_weights());
-  EXPECT_MESSAGE(sgd.rewind_velocity(gradients(209)), Error,
+  EXPECT_MESSAGE(sgd.rewind_moments(gradients(209)), Error,
                  "reversible: state/lost/0/" + name + " is not what was put there");
 }
 
-TEST_F(Reversible, TakesItsCallsInOrderOnly) {
+TEST_F(ReversibleTest, TakesItsCallsInOrderOnly) {
   const ReversibleSgd sgd(state, theta, {.lr = 0.05});
   EXPECT_MESSAGE(sgd.propose(gradients(0)), Error, "reversible: begin() comes first");
   ledger.commit(sgd.begin());
   EXPECT_MESSAGE(sgd.begin(), Error, "reversible: begin() is for an empty state");
   EXPECT_MESSAGE(sgd.rewind_weights(), Error, "reversible: there is no step to take back");
   forward(sgd);
-  EXPECT_MESSAGE(sgd.rewind_velocity(gradients(0)), Error,
-                 "reversible: rewind_weights comes before rewind_velocity");
+  EXPECT_MESSAGE(sgd.rewind_moments(gradients(0)), Error,
+                 "reversible: rewind_weights comes before rewind_moments");
   ledger.commit(sgd.rewind_weights());
   EXPECT_MESSAGE(sgd.propose(gradients(0)), Error,
-                 "reversible: a step back is half done: rewind_velocity comes next");
+                 "reversible: a step back is half done: rewind_moments comes next");
 }
 
-TEST_F(Reversible, RefusesWhatIsNotFiniteStaleOrBeyondItsGrid) {
+TEST_F(ReversibleTest, RefusesWhatIsNotFiniteStaleOrBeyondItsGrid) {
   const ReversibleSgd sgd(state, theta, {.lr = 0.05});
   ledger.commit(sgd.begin());
   const Sha256Digest before = digest();

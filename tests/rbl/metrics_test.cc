@@ -129,8 +129,17 @@ TEST(Recoverability, HasNoNumberWhereNothingWasLost) {
   EXPECT_EQ(recoverability(0, 0).state, Recoverability::State::kUndefined);
   const double inf = std::numeric_limits<double>::infinity();
   EXPECT_EQ(recoverability(1, inf).state, Recoverability::State::kUndefined);
-  EXPECT_EQ(recoverability(inf, 1).value, 1);
   EXPECT_EQ(recoverability(1e-30, 0).state, Recoverability::State::kBelowFloor);
+}
+
+// The limit, 1, would say that all came back.
+TEST(Recoverability, OfAnInfiniteLossIsANumberOnlyIfNothingIsLeft) {
+  const double inf = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(recoverability(inf, 0).value, 1);
+  EXPECT_EQ(recoverability(inf, 0).state, Recoverability::State::kValue);
+  EXPECT_EQ(recoverability(inf, 1).state, Recoverability::State::kUndefined);
+  EXPECT_EQ(recoverability(inf, inf).state, Recoverability::State::kUndefined);
+  EXPECT_EQ(recoverability(1e-20, 1e300).state, Recoverability::State::kUndefined);
 }
 
 struct Stores : testing::Test {
@@ -154,6 +163,17 @@ TEST_F(Stores, RelativeDistanceIsThatOfTheNorms) {
   put(a, {3, 4});
   put(b, {3, 5});
   EXPECT_DOUBLE_EQ(relative_distance(a, b), 1.0 / 5);
+}
+
+TEST_F(Stores, DistanceHasNormsLargestAndWords) {
+  put(a, {3, 4});
+  put(b, {6, 0});
+  const Distance found = distance(a, b);
+  EXPECT_DOUBLE_EQ(found.l2, 5);
+  EXPECT_DOUBLE_EQ(found.norm, 5);
+  EXPECT_EQ(found.largest, 4);
+  EXPECT_EQ(found.words, 2U);
+  EXPECT_EQ(found.words_changed, 2U);
 }
 
 TEST_F(Stores, OfDifferentParametersAreNotComparable) {

@@ -1,0 +1,31 @@
+#include "rbl/diagnostics/scratch.h"
+
+namespace palinode::rbl {
+
+Values values_of(const Store& store) { return {store.entries().begin(), store.entries().end()}; }
+
+Values zeros_like(const Values& values) {
+  Values result = values;
+  for (Entry& entry : result) {
+    entry.value = Tensor::zeros(entry.value.shape(), entry.value.dtype());
+  }
+  return result;
+}
+
+Scratch::Scratch(const Family& family, Role role, const Values& values, Reason reason)
+    : store_(&ledger_.open("scratch", role)) {
+  Proposal proposal{.reason = reason, .proposer = "scratch"};
+  for (const Entry& entry : values) {
+    proposal.writes.push_back({store_, entry.name, entry.value, true});
+  }
+  ledger_.commit(proposal);
+  function_ = family(*store_);
+}
+
+Tensor evaluate_at(const Family& family, Role role, const Values& values, Reason reason,
+                   const Tensor& probes) {
+  const Scratch scratch(family, role, values, reason);
+  return nn::evaluate(scratch.function(), probes).compact();
+}
+
+}  // namespace palinode::rbl

@@ -1,0 +1,31 @@
+// R8: the loss of the adaptation is climbed, as gradient ascent does in machine unlearning. Nothing
+// says where to stop: it may take the function further away than the adaptation did (RF < 0).
+#include <fmt/format.h>
+
+#include "rbl/rollback/arms.h"
+
+namespace palinode::rbl {
+namespace {
+
+class Ascent : public Rollback {
+ public:
+  explicit Ascent(const Course& adaptation) : Rollback("R8"), adaptation_(adaptation) {}
+  std::uint64_t bytes_kept() const override { return 0; }
+
+ protected:
+  void roll_back(Subject& subject) override {
+    count(run(subject.ledger(), subject.theta(), subject.function(), adaptation_,
+              {.state = fmt::format("{}.{}", id(), subject.theta().name()), .scale = -1}));
+  }
+
+ private:
+  Course adaptation_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rollback> gradient_ascent(const Course& adaptation) {
+  return std::make_unique<Ascent>(adaptation);
+}
+
+}  // namespace palinode::rbl

@@ -231,7 +231,7 @@ TEST(InspectCommand, ShowsWhatEveryFileHolds) {
   EXPECT_EQ(model["fingerprint"], metadata.at("identity"));
   EXPECT_EQ(model["tensors"][0]["name"], "layer.0.bias");
   EXPECT_EQ(model["tensors"][0]["bytes"], 512);
-  for (const std::string path : {digits.file("unit"), digits.file("peft")}) {
+  for (const std::string& path : {digits.file("unit"), digits.file("peft")}) {
     const nlohmann::json fits =
         json_of(run_all({"inspect", path, "--identity", digits.model, "--json"}));
     EXPECT_EQ(fits["loads onto"], digits.model);

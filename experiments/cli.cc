@@ -8,6 +8,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 
+#include "experiments/behavior/command.h"
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/ledger/command.h"
@@ -123,6 +124,8 @@ constexpr const char* kAbout =
     "  palinode reproduce --quick             every study, report, digest check\n"
     "  palinode study run E4 --seeds 3        one study\n"
     "  palinode train digits_mlp              train a network; eval and generate use it\n"
+    "  palinode adapt, certify, detach        a behavior over it, and the proof that it leaves\n"
+    "  palinode inspect FILE                  what any of these files holds\n"
     "  palinode ledger verify results/ledger.jsonl";
 
 int dispatch(int argc, const char* const* argv) {
@@ -153,8 +156,9 @@ int dispatch(int argc, const char* const* argv) {
   add_machine_options(*version_command, common);
 
   std::vector<Command> commands = ledger::add_ledger_commands(app);
-  for (const auto add :
-       {train::add_train_command, train::add_eval_command, train::add_generate_command}) {
+  for (const auto add : {train::add_train_command, train::add_eval_command,
+                         train::add_generate_command, add_adapt_command, add_detach_command,
+                         add_certify_command, add_behavior_command, add_inspect_command}) {
     commands.push_back(add(app));
   }
 

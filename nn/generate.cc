@@ -23,12 +23,14 @@ std::int32_t Generator::next() {
   if (tokens_.size() - begin_ > config_.context) {
     begin_ = tokens_.size() - (config_.context + 1) / 2;
     cache_.clear();
+    cached_ = 0;
   }
-  const std::span<const std::int32_t> fresh = std::span(tokens_).subspan(begin_ + cache_.length());
+  const std::span<const std::int32_t> fresh = std::span(tokens_).subspan(begin_ + cached_);
   Tape tape;
   Run run(tape, {.cache = &cache_});
   const Var x = tape.constant(Tensor::from<std::int32_t>(fresh, {1, fresh.size()}));
   const Tensor logits = function_->forward(run, x).value();
+  cached_ += fresh.size();
   const std::size_t rows = logits.shape()[0];
   const Tensor last = logits.rows(rows - 1, rows);
   tokens_.push_back(sample(last, config_.sampling, stream_.uniform(tokens_.size())));

@@ -13,7 +13,7 @@
 namespace palinode::nn {
 
 struct GenerateConfig {
-  std::size_t context = 64;  // the model's
+  std::size_t context = 64;  // the model's, without the rows that a behavior puts before it
   Sampling sampling = {};
 };
 
@@ -42,7 +42,8 @@ class Generator {
   Rng stream_;
   std::vector<std::int32_t> tokens_;
   KvCache cache_;
-  std::size_t begin_ = 0;  // of what the model sees
+  std::size_t begin_ = 0;   // of what the model sees
+  std::size_t cached_ = 0;  // tokens of that in the cache, which may hold rows of a prompt besides
 };
 
 }  // namespace palinode::nn

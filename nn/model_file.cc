@@ -3,77 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
+#include "nn/layout.h"
 #include "tensor/error.h"
 
 namespace palinode::nn {
 namespace {
 
 constexpr std::string_view kFormat = "palinode";
-
-// The axes of a tensor in another order: axis a of the result is axis axes[a] of x.
-Tensor permuted(const Tensor& x, const std::array<std::size_t, 4>& axes) {
-  const Shape& from = x.shape();
-  const Shape to{from[axes[0]], from[axes[1]], from[axes[2]], from[axes[3]]};
-  const std::array<std::size_t, 4> strides = {x.stride(axes[0]), x.stride(axes[1]),
-                                              x.stride(axes[2]), x.stride(axes[3])};
-  return with_float(x.dtype(), "model file", [&]<class T>() {
-    TensorBuilder builder(to, x.dtype());
-    const std::span<T> out = builder.values<T>();
-    const std::span<const T> in = x.extent<T>();
-    std::size_t next = 0;
-    for (std::size_t a = 0; a < to[0]; ++a) {
-      for (std::size_t b = 0; b < to[1]; ++b) {
-        for (std::size_t c = 0; c < to[2]; ++c) {
-          for (std::size_t d = 0; d < to[3]; ++d) {
-            out[next++] = in[a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]];
-          }
-        }
-      }
-    }
-    return std::move(builder).build();
-  });
-}
-
-Shape shape_in_file(const Parameter& parameter) {
-  const Shape& s = parameter.shape;
-  switch (parameter.layout) {
-    case Layout::kSame:
-      return s;
-    case Layout::kLinear:
-      return {s[1], s[0]};
-    case Layout::kConv:
-      return {s[3], s[2], s[0], s[1]};
-  }
-  PALINODE_ASSERT(false);
-}
-
-Tensor to_file(const Tensor& value, Layout layout) {
-  switch (layout) {
-    case Layout::kSame:
-      return value;
-    case Layout::kLinear:
-      return value.transpose().compact();
-    case Layout::kConv:
-      return permuted(value, {3, 2, 0, 1});
-  }
-  PALINODE_ASSERT(false);
-}
-
-Tensor from_file(const Tensor& value, Layout layout) {
-  switch (layout) {
-    case Layout::kSame:
-      return value;
-    case Layout::kLinear:
-      return value.transpose().compact();
-    case Layout::kConv:
-      return permuted(value, {2, 3, 1, 0});
-  }
-  PALINODE_ASSERT(false);
-}
 
 const std::string* find(const std::map<std::string, std::string>& metadata, const char* key) {
   const auto found = metadata.find(key);

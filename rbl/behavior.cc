@@ -55,8 +55,8 @@ Behavior::Behavior(const Store& phi, const nn::Network& identity, BehaviorConfig
   dtype_ = theta_->entries().front().value.dtype();
 }
 
-void Behavior::declare(std::string name, const Shape& shape, nn::Init init) {
-  parameters_.push_back({phi_, std::move(name), shape, init});
+void Behavior::declare(std::string name, const Shape& shape, nn::Init init, nn::Layout layout) {
+  parameters_.push_back({phi_, std::move(name), shape, init, layout});
 }
 
 std::size_t Behavior::elements() const {

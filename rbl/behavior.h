@@ -51,7 +51,8 @@ class Behavior : public nn::Seam {
   // `declared` is what phi will hold; the type is theta's. Throws NameError for a store without the
   // role behavior.
   Behavior(const Store& phi, const nn::Network& identity, BehaviorConfig config);
-  void declare(std::string name, const Shape& shape, nn::Init init);
+  void declare(std::string name, const Shape& shape, nn::Init init,
+               nn::Layout layout = nn::Layout::kSame);
   Var read(nn::Run& run, std::string_view name) const { return run.tape().parameter(*phi_, name); }
 
  private:

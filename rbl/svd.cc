@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 #include <span>
+#include <utility>
 
 namespace palinode::rbl {
 namespace {
@@ -59,11 +60,11 @@ Matrix identity(std::size_t n) {
 
 }  // namespace
 
-LowRankPart low_rank_part(const Matrix& matrix, std::size_t rank) {
+SingularParts singular_parts(const Matrix& matrix) {
   if (matrix.cols > matrix.rows) {  // rotations are between columns, and fewer are faster
-    LowRankPart part = low_rank_part(transposed(matrix), rank);
-    part.matrix = transposed(part.matrix);
-    return part;
+    SingularParts parts = singular_parts(transposed(matrix));
+    std::swap(parts.left, parts.right);
+    return parts;
   }
   Matrix m = matrix;
   Matrix v = identity(m.cols);
@@ -82,15 +83,25 @@ LowRankPart low_rank_part(const Matrix& matrix, std::size_t rank) {
   std::vector<std::size_t> order(m.cols);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return size[a] > size[b]; });
+  SingularParts parts{{m.rows, m.cols, {}}, {v.rows, v.cols, {}}, {}};
+  for (const std::size_t c : order) {
+    parts.singular.push_back(size[c]);
+    const std::span<double> us = column(m, c), right = column(v, c);
+    parts.left.values.insert(parts.left.values.end(), us.begin(), us.end());
+    parts.right.values.insert(parts.right.values.end(), right.begin(), right.end());
+  }
+  return parts;
+}
 
-  LowRankPart part{{matrix.rows, matrix.cols, std::vector<double>(matrix.values.size())}, {}};
-  for (const std::size_t c : order) part.singular.push_back(size[c]);
-  for (std::size_t k = 0; k < std::min(rank, order.size()); ++k) {
-    const std::span<const double> us = column(m, order[k]);
+LowRankPart low_rank_part(const Matrix& matrix, std::size_t rank) {
+  const SingularParts parts = singular_parts(matrix);
+  LowRankPart part{{matrix.rows, matrix.cols, std::vector<double>(matrix.values.size())},
+                   parts.singular};
+  for (std::size_t k = 0; k < std::min(rank, parts.singular.size()); ++k) {
     for (std::size_t c = 0; c < matrix.cols; ++c) {
-      const double weight = v.at(c, order[k]);
+      const double weight = parts.right.at(c, k);
       for (std::size_t r = 0; r < matrix.rows; ++r) {
-        part.matrix.at(r, c) = part.matrix.at(r, c) + us[r] * weight;
+        part.matrix.at(r, c) = part.matrix.at(r, c) + parts.left.at(r, k) * weight;
       }
     }
   }

@@ -15,13 +15,23 @@ struct Matrix {
   double at(std::size_t r, std::size_t c) const { return values[c * rows + r]; }
 };
 
+// Columns of two matrices whose products left[k] right[k]^T add up to the matrix, the largest
+// first; `singular` are their norms.
+struct SingularParts {
+  Matrix left, right;
+  std::vector<double> singular;
+};
+
+// Singular values and vectors (Eckart and Young 1936), by one-sided Jacobi rotations in a fixed
+// order (Hestenes 1958), so the bits are the same everywhere; every sum runs over rows ascending.
+// Values must be finite.
+SingularParts singular_parts(const Matrix& matrix);
+
 struct LowRankPart {
   Matrix matrix;                 // U S V^T with the `rank` largest singular values only
   std::vector<double> singular;  // all of them, the largest first
 };
 
-// Eckart and Young 1936. By one-sided Jacobi rotations in a fixed order (Hestenes 1958), so the
-// bits are the same everywhere; every sum runs over rows ascending. Values must be finite.
 LowRankPart low_rank_part(const Matrix& matrix, std::size_t rank);
 
 }  // namespace palinode::rbl

@@ -102,7 +102,8 @@ void assign(const Field& field, const toml::node& node, const std::string& where
 
 class Reader {
  public:
-  explicit Reader(Config& config) : fields_(fields(config)) {}
+  explicit Reader(Config& config, std::string_view foreign = {})
+      : fields_(fields(config)), foreign_(foreign) {}
 
   void read_file(std::string_view text, const std::string& name) {
     try {
@@ -135,6 +136,7 @@ class Reader {
       const std::string key = prefix + std::string(toml_key.str());
       const auto begin = toml_key.source().begin;
       const std::string where = fmt::format("{}:{}:{}: ", name, begin.line, begin.column);
+      if (!foreign_.empty() && key == foreign_) continue;
       if (is_section(key)) {
         if (!node.is_table()) {
           throw ConfigError(
@@ -192,6 +194,7 @@ class Reader {
   }
 
   std::vector<Field> fields_;
+  std::string_view foreign_;
   Places places_;
 };
 
@@ -247,8 +250,14 @@ void check(Config& config, const std::string& name, const Places& places) {
 
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const std::string> overrides) {
-  Config config;
-  Reader reader(config);
+  return parse_config(text, name, overrides, Config{}, {});
+}
+
+Config parse_config(std::string_view text, const std::string& name,
+                    std::span<const std::string> overrides, const Config& start,
+                    std::string_view foreign_table) {
+  Config config = start;
+  Reader reader(config, foreign_table);
   reader.read_file(text, name);
   for (const std::string& override_text : overrides) reader.read_override(override_text);
   check(config, name, reader.places());

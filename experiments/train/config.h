@@ -97,6 +97,10 @@ struct Config {
 // "section.key=value" with a value as in TOML, where a string needs no quotes. Throws ConfigError.
 Config parse_config(std::string_view text, const std::string& name,
                     std::span<const std::string> overrides = {});
+// The same over other settings than the defaults, leaving one table to somebody else.
+Config parse_config(std::string_view text, const std::string& name,
+                    std::span<const std::string> overrides, const Config& start,
+                    std::string_view foreign_table);
 
 // TOML that parse_config reads back as the same settings: every one that the model and the
 // optimizer have, those at their default too.

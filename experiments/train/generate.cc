@@ -26,14 +26,19 @@ std::vector<std::int32_t> encoded(const Tokenizer& tokenizer, const std::string&
 
 void generate_text(const TrainedModel& model, const GenerateRequest& request,
                    const std::function<void(std::string_view)>& sink) {
+  generate_text(model, *model.network, model.config.train.context, request, sink);
+}
+
+void generate_text(const TrainedModel& model, const nn::Model& function, std::uint64_t context,
+                   const GenerateRequest& request,
+                   const std::function<void(std::string_view)>& sink) {
   if (!model.tokenizer) {
     throw UsageError(
         fmt::format("expected a language model, got model.kind {}", model.config.model.kind));
   }
   const nn::GenerateConfig config{
-      .context = model.config.train.context,
-      .sampling = {.temperature = request.temperature, .top_k = request.top_k}};
-  nn::Generator generator(*model.network, encoded(*model.tokenizer, request.prompt), config,
+      .context = context, .sampling = {.temperature = request.temperature, .top_k = request.top_k}};
+  nn::Generator generator(function, encoded(*model.tokenizer, request.prompt), config,
                           Rng(request.seed).stream("generate"));
   Utf8Stream text;
   for (std::uint64_t i = 0; i < request.tokens; ++i) {

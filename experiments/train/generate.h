@@ -23,5 +23,9 @@ struct GenerateRequest {
 // model, and for a prompt that is empty or that its tokenizer does not know.
 void generate_text(const TrainedModel& model, const GenerateRequest& request,
                    const std::function<void(std::string_view)>& sink);
+// By the model with behaviors attached, which leaves `context` tokens of room.
+void generate_text(const TrainedModel& model, const nn::Model& function, std::uint64_t context,
+                   const GenerateRequest& request,
+                   const std::function<void(std::string_view)>& sink);
 
 }  // namespace palinode::experiments::train

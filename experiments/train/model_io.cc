@@ -24,8 +24,12 @@ void save_model(const std::string& path, const nn::Network& network, const Confi
 }
 
 TrainedModel load_trained(const std::string& path) {
+  return load_trained(path, std::make_unique<Ledger>(Ledger::Level::kOff));
+}
+
+TrainedModel load_trained(const std::string& path, std::unique_ptr<Ledger> ledger) {
   TrainedModel model;
-  model.ledger = std::make_unique<Ledger>(Ledger::Level::kOff);
+  model.ledger = std::move(ledger);
   nn::LoadedModel loaded = nn::load_model(*model.ledger, path);
   model.network = std::move(loaded.network);
   const auto config = loaded.metadata.find(kConfig);

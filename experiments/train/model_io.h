@@ -28,5 +28,7 @@ struct TrainedModel {
 
 // Throws FormatError naming the file and what is wrong with it.
 TrainedModel load_trained(const std::string& path);
+// Into a ledger of one's own, which the model then owns.
+TrainedModel load_trained(const std::string& path, std::unique_ptr<Ledger> ledger);
 
 }  // namespace palinode::experiments::train

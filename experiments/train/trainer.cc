@@ -35,12 +35,27 @@ Trainer::Trainer(const Config& config, Task& task, Ledger& ledger)
     : config_(config),
       task_(&task),
       ledger_(&ledger),
-      theta_(&ledger.open("theta", Role::kIdentity)),
-      buffers_(&ledger.open("theta.buffers", Role::kBuffer)),
+      learned_(&ledger.open("theta", Role::kIdentity)),
+      steps_(total_steps(config, task)),
+      masks_(Rng(config.seed).stream("dropout")) {
+  const Store& buffers = ledger.open("theta.buffers", Role::kBuffer);
+  state_ = &ledger.open("optimizer", Role::kOptimizer);
+  network_ = make_network(config, task, *learned_, buffers);
+  function_ = network_.get();
+  optimizer_ = make_optimizer(config.optimizer, steps_, *state_, *learned_);
+}
+
+Trainer::Trainer(const Config& config, Task& task, Ledger& ledger, const nn::Model& function,
+                 const Store& phi, nn::Mode mode)
+    : config_(config),
+      task_(&task),
+      ledger_(&ledger),
+      learned_(&phi),
       state_(&ledger.open("optimizer", Role::kOptimizer)),
       steps_(total_steps(config, task)),
-      network_(make_network(config, task, *theta_, *buffers_)),
-      optimizer_(make_optimizer(config.optimizer, steps_, *state_, *theta_)),
+      function_(&function),
+      mode_(mode),
+      optimizer_(make_optimizer(config.optimizer, steps_, *state_, phi)),
       masks_(Rng(config.seed).stream("dropout")) {}
 
 void Trainer::init() { ledger_->commit(network_->init(Rng(config_.seed).stream("init"))); }
@@ -49,7 +64,7 @@ void Trainer::init() { ledger_->commit(network_->init(Rng(config_.seed).stream("
 // for each; its masks go by that number too.
 Var Trainer::loss_of(nn::Run& run, std::uint64_t number) {
   const Labelled batch = task_->batches->at(number);
-  const Var logits = network_->forward(run, run.tape().constant(batch.x));
+  const Var logits = function_->forward(run, run.tape().constant(batch.x));
   const Var loss = cross_entropy(logits, batch.y);
   if (!std::isfinite(loss.value().item())) {
     throw NonFiniteError(
@@ -65,7 +80,7 @@ Proposal Trainer::propose(StepMetrics& metrics) {
     const std::uint64_t number = position_.step * count + i;
     const Rng masks = masks_at(number);
     Tape tape;
-    nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
+    nn::Run run(tape, nn::RunConfig{.mode = mode_, .rng = &masks});
     const Var loss = loss_of(run, number);
     metrics.loss += loss.value().item();
     sum.add(backward(loss));
@@ -74,7 +89,7 @@ Proposal Trainer::propose(StepMetrics& metrics) {
   const std::uint64_t number = position_.step * count + count - 1;
   const Rng masks = masks_at(number);
   Tape tape;
-  nn::Run run(tape, nn::RunConfig{.mode = nn::Mode::kTrain, .rng = &masks});
+  nn::Run run(tape, nn::RunConfig{.mode = mode_, .rng = &masks});
   const Var loss = loss_of(run, number);
   metrics.loss = (metrics.loss + loss.value().item()) / static_cast<double>(count);
   Gradients gradients = backward(loss);
@@ -82,7 +97,7 @@ Proposal Trainer::propose(StepMetrics& metrics) {
     sum.add(gradients);
     gradients = sum.mean();
   }
-  metrics.grad_norm = optim::global_norm(gradients, *theta_);
+  metrics.grad_norm = optim::global_norm(gradients, *learned_);
   metrics.lr = optimizer_->lr();
   const OptimizerConfig& settings = config_.optimizer;
   optim::StepOptions options;
@@ -115,7 +130,7 @@ StepMetrics Trainer::step() {
 }
 
 Evaluation Trainer::look() {
-  position_.last = evaluate(*network_, task_->validation);
+  position_.last = evaluate(*function_, task_->validation);
   if (position_.last.loss < position_.best.loss) {
     position_.best = position_.last;
     position_.best_step = position_.step;

@@ -34,6 +34,10 @@ class Trainer {
  public:
   // Opens the stores theta, theta.buffers and optimizer. `ledger` and `task` outlive the trainer.
   Trainer(const Config& config, Task& task, Ledger& ledger);
+  // Learns `phi` alone, of a function over a frozen identity; opens the store optimizer. The
+  // function runs in `mode`: kEval where a pass of training would gather statistics.
+  Trainer(const Config& config, Task& task, Ledger& ledger, const nn::Model& function,
+          const Store& phi, nn::Mode mode);
 
   void init();  // first values of the network, through the door
 
@@ -50,9 +54,9 @@ class Trainer {
   const Position& position() const { return position_; }
   void set_position(const Position& position) { position_ = position; }
   std::uint64_t steps() const { return steps_; }
+  // Those of the network it learns; phi's trainer has none of its own.
   const nn::Network& network() const { return *network_; }
-  const Store& theta() const { return *theta_; }
-  const Store& buffers() const { return *buffers_; }
+  const Store& theta() const { return *learned_; }
   const Store& optimizer_state() const { return *state_; }
   std::uint64_t optimizer_steps() const { return optimizer_->steps(); }  // as its state says
 
@@ -64,9 +68,11 @@ class Trainer {
   const Config config_;
   Task* task_;
   Ledger* ledger_;
-  const Store *theta_, *buffers_, *state_;
+  const Store *learned_, *state_;
   std::uint64_t steps_;
   std::unique_ptr<nn::Network> network_;
+  const nn::Model* function_;
+  nn::Mode mode_ = nn::Mode::kTrain;
   std::unique_ptr<optim::Optimizer> optimizer_;
   Rng masks_;
   Position position_;

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "experiments/train/build.h"
+#include "experiments/behavior/stack.h"
 #include "experiments/train/command.h"
 #include "experiments/train/generate.h"
 #include "experiments/train/model_io.h"
@@ -14,7 +14,6 @@
 #include "experiments/train/run_folder.h"
 #include "experiments/train/task.h"
 #include "experiments/usage_error.h"
-#include "nn/model_config.h"
 #include "tensor/gemm.h"
 
 namespace palinode::experiments::train {
@@ -40,16 +39,10 @@ void add_source(CLI::App& app, Source& source) {
 struct EvalOptions {
   Machine machine;
   Source source;
+  BehaviorOptions behaviors;
   std::string data, dir, split;
   bool json = false;
 };
-
-void check_fit(const TrainedModel& model, const Task& task) {
-  const nn::ModelConfig wanted = model_config(model.config, task.example, task.classes);
-  if (nn::to_json(wanted) == nn::to_json(nn::config_of(*model.network))) return;
-  throw UsageError(fmt::format("--data {}: the model takes other images or knows other classes",
-                               model.config.data.name));
-}
 
 const HeldOut& choose(const Task& task, const std::string& split, const std::string& data) {
   const HeldOut& test = task.test.empty() ? task.validation : task.test;
@@ -65,13 +58,15 @@ int run_eval(const EvalOptions& options) {
   TrainedModel model = load_trained(path);
   if (!options.data.empty()) model.config.data.name = options.data;
   if (!options.dir.empty()) model.config.data.dir = options.dir;
-  const Task task = make_task(model.config, model.tokenizer);
+  const BehaviorStack stack(model, options.behaviors);
+  const Task task = make_task(with_room(model.config, stack.prompt_rows()), model.tokenizer);
   check_fit(model, task);
   const std::string& data = model.config.data.name;
   const HeldOut& held_out = choose(task, options.split, data);
-  const Evaluation evaluation = evaluate(*model.network, held_out);
+  const Evaluation evaluation = evaluate(stack.function(), held_out);
   if (options.json) {
     const nlohmann::ordered_json json = {{"model", path},
+                                         {"behaviors", options.behaviors.files},
                                          {"data", data},
                                          {"split", held_out.name},
                                          {"backend", gemm_name(active_gemm())},
@@ -80,6 +75,7 @@ int run_eval(const EvalOptions& options) {
     print(json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     return kDone;
   }
+  print(stack.shown());
   print(fmt::format("{}, {}: {}\n", data, held_out.name, shown(evaluation)));
   if (const std::string warning = gemm_warning(); !warning.empty()) print(warning + "\n");
   return kDone;
@@ -90,6 +86,7 @@ int run_eval(const EvalOptions& options) {
 struct GenerateOptions {
   Machine machine;
   Source source;
+  BehaviorOptions behaviors;
   GenerateRequest request;
 };
 
@@ -100,12 +97,15 @@ int run_generate(const GenerateOptions& options) {
   const std::string path = options.source.path();
   apply(options.machine);
   const TrainedModel model = load_trained(path);
+  const BehaviorStack stack(model, options.behaviors);
+  fmt::print(stderr, "{}", stack.shown());
+  const std::uint64_t context = with_room(model.config, stack.prompt_rows()).train.context;
   const auto show = [](std::string_view text) {
     print(text);
     std::fflush(stdout);
   };
   bool first = true;
-  generate_text(model, options.request, [&](std::string_view text) {
+  generate_text(model, stack.function(), context, options.request, [&](std::string_view text) {
     if (first) show(options.request.prompt);  // not before it is known to be a good one
     first = false;
     show(text);
@@ -121,9 +121,11 @@ Command add_eval_command(CLI::App& app) {
   eval->footer(
       "Examples:\n"
       "  palinode eval --run runs/mnist_cnn\n"
-      "  palinode eval --model runs/austen_gpt/model.safetensors --data kjv --json");
+      "  palinode eval --model runs/austen_gpt/model.safetensors --data kjv --json\n"
+      "  palinode eval --run runs/austen_gpt --behavior kjv.safetensors --data kjv");
   const auto options = std::make_shared<EvalOptions>();
   add_source(*eval, options->source);
+  add_behavior_options(*eval, options->behaviors);
   eval->add_option("--data", options->data,
                    "A data set, or a text file (default: what it was trained on)");
   eval->add_option("--data-dir", options->dir, "The folder of the data set's files");
@@ -142,6 +144,7 @@ Command add_generate_command(CLI::App& app) {
   const auto options = std::make_shared<GenerateOptions>();
   GenerateRequest& request = options->request;
   add_source(*generate, options->source);
+  add_behavior_options(*generate, options->behaviors);
   generate->add_option("--prompt", request.prompt, "What the text begins with")->required();
   generate->add_option("--tokens", request.tokens, "How many tokens to write")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 30))

@@ -19,9 +19,9 @@ class Adapter : public Behavior {
       const std::size_t out = weight[weight.rank() - 1];
       const std::string down = name + ".adapter_down", up = name + ".adapter_up";
       sites_.push_back({name, down + ".weight", down + ".bias", up + ".weight", up + ".bias", out});
-      declare(sites_.back().down, {out, width}, nn::uniform_fan_in(out));
+      declare(sites_.back().down, {out, width}, nn::uniform_fan_in(out), nn::Layout::kLinear);
       declare(sites_.back().down_bias, {width}, nn::zeros());
-      declare(sites_.back().up, {width, out}, nn::zeros());
+      declare(sites_.back().up, {width, out}, nn::zeros(), nn::Layout::kLinear);
       declare(sites_.back().up_bias, {out}, nn::zeros());
     }
   }

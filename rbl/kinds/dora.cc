@@ -10,13 +10,7 @@
 namespace palinode::rbl::kinds {
 namespace {
 
-// The norms [1, out] of the columns of a matrix.
-Var column_norms(Var v) {
-  const Var squares = square(v);
-  return sqrt(sum(squares, 0, true));
-}
-
-// The same, 1 for a zero.
+// The norms, 1 for a zero.
 Tensor divisors(const Tensor& norms) {
   return with_float(norms.dtype(), "dora", [&]<class T>() {
     return filled<T>(norms.shape(), [&](std::span<T> out) {

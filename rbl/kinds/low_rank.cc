@@ -16,9 +16,14 @@ LowRank::LowRank(const Store& phi, const nn::Network& identity, const BehaviorCo
     const Shape& shape = theta().at(weight).shape();
     const std::size_t in = shape[0], out = shape[1];
     sites_.push_back({name, weight, name + ".lora_A", name + ".lora_B", in, out});
-    declare(sites_.back().a, {in, width}, nn::uniform_fan_in(in));
-    declare(sites_.back().b, {width, out}, nn::zeros());
+    declare(sites_.back().a, {in, width}, nn::uniform_fan_in(in), nn::Layout::kLinear);
+    declare(sites_.back().b, {width, out}, nn::zeros(), nn::Layout::kLinear);
   }
+}
+
+Var column_norms(Var matrix) {
+  const Var squares = square(matrix);
+  return sqrt(sum(squares, 0, true));
 }
 
 const LowRank::Site* LowRank::find(std::string_view name) const {

@@ -28,4 +28,7 @@ class LowRank : public Behavior {
   double scaling_;
 };
 
+// The norms [1, out] of the columns of a matrix.
+Var column_norms(Var matrix);
+
 }  // namespace palinode::rbl::kinds

@@ -2,8 +2,10 @@
 
 namespace palinode::golden {
 
-SafetensorsFile read(const std::string& name) {
-  return read_safetensors(std::string(PALINODE_ROOT) + "/tests/golden/" + name);
+std::string path(const std::string& name) {
+  return std::string(PALINODE_ROOT) + "/tests/golden/" + name;
 }
+
+SafetensorsFile read(const std::string& name) { return read_safetensors(path(name)); }
 
 }  // namespace palinode::golden

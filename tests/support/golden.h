@@ -16,7 +16,8 @@
 
 namespace palinode::golden {
 
-// A file of tests/golden.
+// A file of tests/golden: where it is, and its content.
+std::string path(const std::string& name);
 SafetensorsFile read(const std::string& name);
 
 // The different beginnings of names, up to slash number `depth`.

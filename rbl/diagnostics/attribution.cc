@@ -18,7 +18,7 @@ struct Part {
   std::vector<std::size_t> entries;  // places in the values
 };
 
-std::vector<Part> parts_of(const Values& values, Grouping grouping) {
+std::vector<Part> parts_of(const NamedValues& values, Grouping grouping) {
   std::vector<Part> parts;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::string& name = values[i].name;
@@ -34,7 +34,7 @@ std::vector<Part> parts_of(const Values& values, Grouping grouping) {
   return parts;
 }
 
-void check(const Values& from, const Values& to) {
+void check(const NamedValues& from, const NamedValues& to) {
   if (from.size() != to.size()) {
     throw NameError(fmt::format("attribute: {} tensors against {}", from.size(), to.size()));
   }
@@ -58,14 +58,15 @@ std::uint64_t words_between(const Tensor& a, const Tensor& b) {
   });
 }
 
-Values with_part(Values values, const Values& other, const Part& part) {
+NamedValues with_part(NamedValues values, const NamedValues& other, const Part& part) {
   for (const std::size_t i : part.entries) values[i] = other[i];
   return values;
 }
 
 // dD / dw at `to` times (to - from) / 2, for each tensor.
 std::vector<double> first_orders(const Family& family, Role role, const Tensor& f0_logits,
-                                 const Values& from, const Values& to, const Tensor& probes) {
+                                 const NamedValues& from, const NamedValues& to,
+                                 const Tensor& probes) {
   // A store of its own: gradients are not given for a frozen one.
   const Scratch scratch(family, role, to, Reason::kLoad);
   Tape tape;
@@ -120,12 +121,12 @@ double Attribution::first_order_interaction() const {
   return left_over(*this, &Contribution::first_order);
 }
 
-Attribution attribute(const Family& family, Role role, const Values& from, const Values& to,
-                      const Tensor& probes, Grouping grouping) {
+Attribution attribute(const Family& family, Role role, const NamedValues& from,
+                      const NamedValues& to, const Tensor& probes, Grouping grouping) {
   check(from, to);
   const Tensor logits = evaluate_at(family, role, from, Reason::kLoad, probes);
   const Tensor f0 = log_probabilities(logits);
-  const auto divergence = [&](const Values& values) {
+  const auto divergence = [&](const NamedValues& values) {
     return kl_divergence(
         f0, log_probabilities(evaluate_at(family, role, values, Reason::kLoad, probes)));
   };

@@ -54,8 +54,9 @@ struct Attribution {
 
 // Throws NameError or ShapeError unless `from` and `to` have the same names, shapes and dtypes in
 // the same order. Runs the function twice for each part that changed.
-Attribution attribute(const Family& family, Role role, const Values& from, const Values& to,
-                      const Tensor& probes, Grouping grouping = Grouping::kTensor);
+Attribution attribute(const Family& family, Role role, const NamedValues& from,
+                      const NamedValues& to, const Tensor& probes,
+                      Grouping grouping = Grouping::kTensor);
 
 // A table of the parts with their sum, interaction and total, and the first `probes` probes.
 std::string explain(const Attribution& attribution, std::size_t probes = 8);

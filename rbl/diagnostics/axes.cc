@@ -57,8 +57,9 @@ std::size_t count_of(std::string_view axis, double size) {
 
 }  // namespace
 
-Values with_relative_noise(const Values& values, double sigma, std::uint64_t draw, const Rng& rng) {
-  Values result = values;
+NamedValues with_relative_noise(const NamedValues& values, double sigma, std::uint64_t draw,
+                                const Rng& rng) {
+  NamedValues result = values;
   for (Entry& entry : result) {
     entry.value = with_float(entry.value.dtype(), "noise", [&]<class T>() {
       const std::span<const T> w = entry.value.values<T>();
@@ -73,8 +74,8 @@ Values with_relative_noise(const Values& values, double sigma, std::uint64_t dra
   return result;
 }
 
-Values masked(const Values& values, double share, std::uint64_t draw, const Rng& rng) {
-  Values result = values;
+NamedValues masked(const NamedValues& values, double share, std::uint64_t draw, const Rng& rng) {
+  NamedValues result = values;
   for (Entry& entry : result) {
     const Rng stream = rng.stream(entry.name).stream(draw);
     entry.value = with_float(entry.value.dtype(), "mask", [&]<class T>() {
@@ -93,7 +94,7 @@ ParameterAxis::ParameterAxis(Family family, const Store& store, ValueChange chan
                              Rng rng)
     : family_(std::move(family)),
       role_(store.role()),
-      values_(values_of(store)),
+      values_(named_values(store)),
       change_(std::move(change)),
       probes_(std::move(probes)),
       rng_(std::move(rng)) {}

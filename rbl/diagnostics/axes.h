@@ -25,12 +25,14 @@ namespace palinode::rbl {
 // *relative* size for every tensor, and for theta and phi alike, whose scales differ. In f64 but
 // for c, z, c z and the sum, rounded to the type. Element i of tensor p takes normal(i) of the
 // stream `rng/p/draw`. A tensor of norm 0 stays as it is.
-Values with_relative_noise(const Values& values, double sigma, std::uint64_t draw, const Rng& rng);
+NamedValues with_relative_noise(const NamedValues& values, double sigma, std::uint64_t draw,
+                                const Rng& rng);
 
 // Element i of tensor p becomes +0 if uniform(i) of the stream `rng/p/draw` is below the share.
-Values masked(const Values& values, double share, std::uint64_t draw, const Rng& rng);
+NamedValues masked(const NamedValues& values, double share, std::uint64_t draw, const Rng& rng);
 
-using ValueChange = std::function<Values(const Values&, double, std::uint64_t, const Rng&)>;
+using ValueChange =
+    std::function<NamedValues(const NamedValues&, double, std::uint64_t, const Rng&)>;
 
 // Parameter axis: f(.; w) with w changed by with_relative_noise or masked.
 class ParameterAxis {
@@ -41,7 +43,7 @@ class ParameterAxis {
  private:
   Family family_;
   Role role_;
-  Values values_;
+  NamedValues values_;
   ValueChange change_;
   Tensor probes_;
   Rng rng_;

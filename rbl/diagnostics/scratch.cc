@@ -2,17 +2,19 @@
 
 namespace palinode::rbl {
 
-Values values_of(const Store& store) { return {store.entries().begin(), store.entries().end()}; }
+NamedValues named_values(const Store& store) {
+  return {store.entries().begin(), store.entries().end()};
+}
 
-Values zeros_like(const Values& values) {
-  Values result = values;
+NamedValues zeros_like(const NamedValues& values) {
+  NamedValues result = values;
   for (Entry& entry : result) {
     entry.value = Tensor::zeros(entry.value.shape(), entry.value.dtype());
   }
   return result;
 }
 
-Scratch::Scratch(const Family& family, Role role, const Values& values, Reason reason)
+Scratch::Scratch(const Family& family, Role role, const NamedValues& values, Reason reason)
     : store_(&ledger_.open("scratch", role)) {
   Proposal proposal{.reason = reason, .proposer = "scratch"};
   for (const Entry& entry : values) {
@@ -22,7 +24,7 @@ Scratch::Scratch(const Family& family, Role role, const Values& values, Reason r
   function_ = family(*store_);
 }
 
-Tensor evaluate_at(const Family& family, Role role, const Values& values, Reason reason,
+Tensor evaluate_at(const Family& family, Role role, const NamedValues& values, Reason reason,
                    const Tensor& probes) {
   const Scratch scratch(family, role, values, reason);
   return nn::evaluate(scratch.function(), probes).compact();

@@ -21,14 +21,14 @@ namespace palinode::rbl {
 using Family = std::function<std::unique_ptr<nn::Model>(const Store&)>;
 
 // Named values. Tensors are immutable and shared, so this copies none.
-using Values = std::vector<Entry>;
-Values values_of(const Store& store);
+using NamedValues = std::vector<Entry>;
+NamedValues named_values(const Store& store);
 // The same names and shapes, all +0.
-Values zeros_like(const Values& values);
+NamedValues zeros_like(const NamedValues& values);
 
 class Scratch {
  public:
-  Scratch(const Family& family, Role role, const Values& values, Reason reason);
+  Scratch(const Family& family, Role role, const NamedValues& values, Reason reason);
   const Store& store() const { return *store_; }
   const nn::Model& function() const { return *function_; }
 
@@ -39,7 +39,7 @@ class Scratch {
 };
 
 // The outputs of f(.; values) on the probes.
-Tensor evaluate_at(const Family& family, Role role, const Values& values, Reason reason,
+Tensor evaluate_at(const Family& family, Role role, const NamedValues& values, Reason reason,
                    const Tensor& probes);
 
 }  // namespace palinode::rbl

@@ -13,14 +13,14 @@ namespace {
 
 struct AttributionTest : testing::Test, SmallModels {
   Attribution found(Grouping grouping = Grouping::kTensor) const {
-    return attribute(mlp_family(), Role::kIdentity, values_of(theta), values_of(changed), probes,
-                     grouping);
+    return attribute(mlp_family(), Role::kIdentity, named_values(theta), named_values(changed),
+                     probes, grouping);
   }
   void add_noise(const char* name, double sigma) {
-    const Values noisy = with_noise({{name, changed.at(name)}}, sigma);
+    const NamedValues noisy = with_noise({{name, changed.at(name)}}, sigma);
     put(changed, name, noisy[0].value);
   }
-  static Values with_noise(Values values, double sigma) {
+  static NamedValues with_noise(NamedValues values, double sigma) {
     for (Entry& entry : values) {
       const Tensor z = Rng(6).stream(entry.name).normal(entry.value.shape(), Dtype::kF32);
       std::vector<float> moved;
@@ -90,7 +90,7 @@ TEST_F(AttributionTest, GroupsTensorsByLayer) {
 }
 
 TEST_F(AttributionTest, ExplainsABehaviorByItsTensors) {
-  const Values trained = values_of(phi);
+  const NamedValues trained = named_values(phi);
   const Attribution a =
       attribute(phi_family(), Role::kBehavior, zeros_like(trained), trained, probes);
   EXPECT_EQ(a.total, kl_divergence(log_p_of(f0, probes), log_p_of(shifted, probes)).mean);
@@ -130,16 +130,16 @@ TEST_F(AttributionTest, TouchesNeitherOfTheTwo) {
 }
 
 TEST_F(AttributionTest, RefusesValuesThatDoNotCompare) {
-  Values other = values_of(theta);
+  NamedValues other = named_values(theta);
   other[1].name = "layer.9.bias";
-  EXPECT_MESSAGE(attribute(mlp_family(), Role::kIdentity, values_of(theta), other, probes),
+  EXPECT_MESSAGE(attribute(mlp_family(), Role::kIdentity, named_values(theta), other, probes),
                  NameError, "attribute: tensor 1 is layer.0.bias and layer.9.bias");
-  other = values_of(theta);
+  other = named_values(theta);
   other[1].value = Tensor::zeros({2}, Dtype::kF32);
-  EXPECT_THROW(attribute(mlp_family(), Role::kIdentity, values_of(theta), other, probes),
+  EXPECT_THROW(attribute(mlp_family(), Role::kIdentity, named_values(theta), other, probes),
                ShapeError);
   other.pop_back();
-  EXPECT_THROW(attribute(mlp_family(), Role::kIdentity, values_of(theta), other, probes),
+  EXPECT_THROW(attribute(mlp_family(), Role::kIdentity, named_values(theta), other, probes),
                NameError);
 }
 

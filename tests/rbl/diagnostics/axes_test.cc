@@ -25,39 +25,39 @@ double relative_size(const Tensor& noisy, const Tensor& w) {
   return std::sqrt(difference / norm);
 }
 
-Values two_scales() {
+NamedValues two_scales() {
   const Tensor small = Rng(1).stream("small").uniform({40, 50}, Dtype::kF32, -1e-4, 1e-4);
   const Tensor large = Rng(1).stream("large").uniform({40, 50}, Dtype::kF32, -1e3, 1e3);
   return {{"small", small}, {"large", large}, {"zero", Tensor::zeros({5}, Dtype::kF32)}};
 }
 
 TEST(RelativeNoise, HasTheSameShareOfEveryTensor) {
-  const Values w = two_scales();
-  const Values noisy = with_relative_noise(w, 0.03, 0, Rng(9));
+  const NamedValues w = two_scales();
+  const NamedValues noisy = with_relative_noise(w, 0.03, 0, Rng(9));
   EXPECT_NEAR(relative_size(noisy[0].value, w[0].value), 0.03, 0.002);
   EXPECT_NEAR(relative_size(noisy[1].value, w[1].value), 0.03, 0.002);
   EXPECT_TRUE(same_bits(noisy[2].value, w[2].value));
 }
 
 TEST(RelativeNoise, IsOneStreamForEachTensorAndDraw) {
-  const Values w = two_scales();
-  const Values first = with_relative_noise(w, 0.1, 7, Rng(9));
+  const NamedValues w = two_scales();
+  const NamedValues first = with_relative_noise(w, 0.1, 7, Rng(9));
   EXPECT_TRUE(same_bits(first[0].value, with_relative_noise(w, 0.1, 7, Rng(9))[0].value));
   EXPECT_FALSE(same_bits(first[0].value, with_relative_noise(w, 0.1, 8, Rng(9))[0].value));
   // Tensors that are alike get different noise.
-  const Values twins = {{"a", w[0].value}, {"b", w[0].value}};
-  const Values noisy = with_relative_noise(twins, 0.1, 7, Rng(9));
+  const NamedValues twins = {{"a", w[0].value}, {"b", w[0].value}};
+  const NamedValues noisy = with_relative_noise(twins, 0.1, 7, Rng(9));
   EXPECT_FALSE(same_bits(noisy[0].value, noisy[1].value));
 }
 
 TEST(RelativeNoise, OfSizeZeroKeepsEveryBit) {
-  const Values w = {{"w", Tensor::from<float>(std::vector<float>{-0.0F, 1, 0x1p-140F}, {3})}};
+  const NamedValues w = {{"w", Tensor::from<float>(std::vector<float>{-0.0F, 1, 0x1p-140F}, {3})}};
   EXPECT_TRUE(same_bits(with_relative_noise(w, 0, 0, Rng(9))[0].value, w[0].value));
   EXPECT_TRUE(same_bits(masked(w, 0, 0, Rng(9))[0].value, w[0].value));
 }
 
 TEST(Masked, ZeroesItsShare) {
-  const Values w = two_scales();
+  const NamedValues w = two_scales();
   const Tensor found = masked(w, 0.3, 0, Rng(9))[0].value;
   const auto zeros = std::ranges::count(found.values<float>(), 0.0F);
   EXPECT_NEAR(static_cast<double>(zeros) / 2000, 0.3, 0.05);

@@ -22,8 +22,8 @@ std::vector<double> figures(const SmallModels& models) {
   const Tensor starts = Rng(8).uniform({6, 6}, Dtype::kF32, -1, 1);
   const AscentConfig ascent{.low = -3, .high = 3, .steps = 20};
   all.push_back(worst_input(models.f0, models.f1, starts, ascent, Rng(1)).kl);
-  const Attribution parts = attribute(mlp_family(), Role::kIdentity, values_of(models.theta),
-                                      values_of(models.changed), models.probes);
+  const Attribution parts = attribute(mlp_family(), Role::kIdentity, named_values(models.theta),
+                                      named_values(models.changed), models.probes);
   for (const Contribution& part : parts.parts) {
     all.insert(all.end(), {part.put_back, part.added_in, part.first_order});
   }

@@ -141,6 +141,7 @@ class Reader {
       fail(fmt::format("altered: it states the manifest {}, its metadata have {}",
                        palinode::quoted(text(kManifest)), manifest_digest(metadata)));
     }
+    static_cast<void>(signer(metadata, where_));
   }
 
   // JSON that is written as this program writes it, which leaves no room for a key that is there

@@ -7,7 +7,8 @@
 //              version, parent, command, seed, data_digest, code_version, forced_onto, note.KEY
 //                                           what is known of where it comes from
 //              manifest                     SHA-256 of all of these (manifest.h)
-//              signature, public_key        over the manifest, if somebody signed it
+//              signature, public_key        over the manifest, if somebody signed it: one that does
+//                                           not verify is refused
 //   tensors    phi's by their names; low-rank factors and an adapter's two layers as [out, in]:
 //              lora_A [rank, in] and lora_B [out, rank], as PEFT has them
 //

@@ -12,8 +12,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
+#include "rbl/sign.h"
 #include "tensor/digest.h"
 
 namespace palinode::rbl {
@@ -28,5 +31,11 @@ inline constexpr const char* kPublicKey = "public_key";
 std::string manifest(const Metadata& metadata);
 // What the key `manifest` of a file holds: SHA-256 of that text, in hex.
 std::string manifest_digest(const Metadata& metadata);
+
+// Puts a signature of the manifest, and the key to check it with, into the metadata.
+void sign(Metadata& metadata, const KeyPair& keys);
+// Whose signature they carry; none without. Throws FormatError, beginning with `where`, for a
+// signature that does not verify, or half of one.
+std::optional<PublicKey> signer(const Metadata& metadata, std::string_view where);
 
 }  // namespace palinode::rbl

@@ -1,12 +1,10 @@
-// Signatures: Ed25519 (RFC 8032, section 5.1) by OpenSSL, over a behavior's statement
-// (statement.h).
+// Signatures: Ed25519 (RFC 8032, section 5.1) by OpenSSL, over the statement of a running unit
+// (statement.h) or the manifest of a file (manifest.h).
 //
 //   const KeyPair keys = KeyPair::generate();
 //   keys.save("me.key", "me.pub");                        // PEM; the first with mode 0600
 //   const Signature signature = keys.sign(to_text(statement));
 //   verify(to_text(statement), signature, keys.public_key());
-//
-// A behavior file carries public key and signature as hex in its metadata.
 #pragma once
 
 #include <algorithm>

@@ -89,30 +89,20 @@ void add_common(CLI::App& app, Options& options) {
 
 }  // namespace
 
-Command add_behavior_command(CLI::App& app) {
-  CLI::App* behavior =
-      app.add_subcommand("behavior", "Exchange behaviors with Hugging Face's PEFT");
-  behavior->require_subcommand(1);
-  behavior->footer(
-      "Examples:\n"
-      "  palinode behavior import-peft adapter/ --identity model.safetensors --names llama \\\n"
-      "      --out unit.safetensors\n"
-      "  palinode behavior export-peft unit.safetensors --identity model.safetensors --out "
-      "adapter/\n"
-      "Exit codes: 0 done, 2 usage, 3 bad input file, 4 environment.");
+std::vector<Command> add_peft_commands(CLI::App& behavior) {
   const auto options = std::make_shared<Options>();
-  CLI::App* in = behavior->add_subcommand("import-peft", "A PEFT LoRA or DoRA folder to a file");
+  CLI::App* in = behavior.add_subcommand("import-peft", "A PEFT LoRA or DoRA folder to a file");
   in->add_option("folder", options->folder, "With adapter_config.json and its tensors")->required();
   in->add_option("--out", options->file, "The behavior file to write")->required();
   in->add_option("--names", options->names, "What the folder calls the layers: own, llama, gpt2")
       ->capture_default_str();
   add_common(*in, *options);
-  CLI::App* out = behavior->add_subcommand("export-peft", "A lora or dora file to a PEFT folder");
+  CLI::App* out = behavior.add_subcommand("export-peft", "A lora or dora file to a PEFT folder");
   out->add_option("file", options->file, "The behavior file")->required();
   out->add_option("--out", options->folder, "The folder to write")->required();
   add_common(*out, *options);
-  return {behavior,
-          [options, in] { return in->parsed() ? run_import(*options) : run_export(*options); }};
+  return {{in, [options] { return run_import(*options); }},
+          {out, [options] { return run_export(*options); }}};
 }
 
 }  // namespace palinode::experiments

@@ -148,14 +148,36 @@ TEST(BehaviorFile, RefusesMetadataThatWereAltered) {
   EXPECT_EQ(saved.load(changed).unit->config().settings.at("alpha"), 0.2);
 }
 
-TEST(BehaviorFile, KeepsTheSignatureOutsideOfWhatIsSigned) {
+TEST(BehaviorFile, CarriesASignatureOfAllThatItSays) {
+  Saved saved;
+  EXPECT_EQ(signer(saved.content.metadata, "unit"), std::nullopt);
+  const KeyPair keys = KeyPair::from_seed({7});
+  SafetensorsFile signed_file = saved.content;
+  sign(signed_file.metadata, keys);
+  EXPECT_EQ(manifest(signed_file.metadata), manifest(saved.content.metadata));
+  EXPECT_EQ(signer(saved.load(signed_file).metadata, "unit"), keys.public_key());
+}
+
+TEST(BehaviorFile, RefusesASignatureThatIsNotOfItsContent) {
   Saved saved;
   SafetensorsFile signed_file = saved.content;
-  const std::string text = manifest(signed_file.metadata);
-  signed_file.metadata[kSignature] = "aa";
-  signed_file.metadata[kPublicKey] = "bb";
-  EXPECT_EQ(manifest(signed_file.metadata), text);
-  EXPECT_EQ(saved.load(signed_file).metadata.at(kSignature), "aa");
+  sign(signed_file.metadata, KeyPair::from_seed({7}));
+  SafetensorsFile changed = signed_file;
+  changed.metadata["version"] = "9";
+  changed.metadata[kManifest] = manifest_digest(changed.metadata);
+  EXPECT_THROW(saved.load(changed), FormatError);
+  changed = signed_file;
+  changed.metadata[kPublicKey] = hex(KeyPair::from_seed({8}).public_key());
+  EXPECT_THROW(saved.load(changed), FormatError);
+  for (const char* key : {kSignature, kPublicKey}) {
+    changed = signed_file;
+    changed.metadata.erase(key);
+    EXPECT_MESSAGE(signer(changed.metadata, "unit"), FormatError,
+                   "unit: a signature is there with its public key, or neither");
+    changed = signed_file;
+    changed.metadata[key] = "aa";
+    EXPECT_THROW(saved.load(changed), FormatError);
+  }
 }
 
 TEST(Manifest, HasOneReadingWhateverTheValuesHold) {

@@ -280,6 +280,28 @@ TEST(GenerateCommand, WritesWithABehavior) {
   EXPECT_EQ(run_all({"certify", "--identity", model, "--behavior", folder / "unit"}).code, 0);
 }
 
+TEST(BehaviorCommands, SignAndVerifyAFile) {
+  const Digits digits;
+  ASSERT_EQ(digits.adapt("unit", {"--kind", "lora", "--steps", "3"}).code, 0);
+  const std::string unit = digits.file("unit");
+  ASSERT_EQ(run_all({"behavior", "keys", digits.file("me")}).code, 0);
+  ASSERT_EQ(run_all({"behavior", "keys", digits.file("other")}).code, 0);
+  EXPECT_EQ(run_all({"behavior", "verify", unit}).code, kCheckFailed);
+  ASSERT_EQ(run_all({"behavior", "sign", unit, "--key", digits.file("me.key")}).code, 0);
+  EXPECT_EQ(run_all({"behavior", "verify", unit, "--trust", digits.file("me.pub")}).code, 0);
+  EXPECT_EQ(run_all({"behavior", "verify", unit, "--trust", digits.file("other.pub")}).code,
+            kCheckFailed);
+  EXPECT_EQ(run_all({"certify", "--identity", digits.model, "--behavior", unit}).code, 0);
+  // A signature of something else.
+  SafetensorsFile content = read_safetensors(unit);
+  content.metadata["note.author"] = "somebody";
+  content.metadata[rbl::kManifest] = rbl::manifest_digest(content.metadata);
+  write_safetensors(unit, content);
+  EXPECT_EQ(run_all({"behavior", "verify", unit}).code, kBadInput);
+  EXPECT_EQ(run_all({"certify", "--identity", digits.model, "--behavior", unit}).code, kBadInput);
+  EXPECT_EQ(run_all({"behavior", "sign", unit, "--key", digits.file("me.pub")}).code, kBadInput);
+}
+
 TEST(BehaviorCommands, HelpHasExamples) {
   for (const char* command : {"adapt", "detach", "certify", "behavior", "inspect"}) {
     const Ended ended = run({command, "--help"});

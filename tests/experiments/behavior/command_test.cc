@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "experiments/command.h"
 #include "rbl/behavior_file.h"
 #include "tensor/file.h"
 #include "tests/experiments/command_line.h"

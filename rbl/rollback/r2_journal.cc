@@ -3,8 +3,6 @@
 // themselves (Graves, Nagisetty, Ganesh, arXiv:2010.10981) and subtracts them, which rounds.
 #include <fmt/format.h>
 
-#include <ranges>
-
 #include "rbl/rollback/arms.h"
 #include "rbl/rollback/values.h"
 #include "tensor/difference.h"
@@ -59,12 +57,12 @@ class Journal : public Rollback {
     }
     Values values = values_of(theta);
     DifferenceDecoder decoder;
-    for (const Step& step : std::views::reverse(steps_)) {
-      const std::string_view all(step.bytes.data(), step.bytes.size());
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+      const std::string_view all(step->bytes.data(), step->bytes.size());
       std::size_t at = 0;
       for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] = decoder.apply(all.substr(at, step.sizes[i]), values[i]);
-        at += step.sizes[i];
+        values[i] = decoder.apply(all.substr(at, step->sizes[i]), values[i]);
+        at += step->sizes[i];
       }
     }
     subject.ledger().commit(replace(theta, values, Reason::kRestore, "journal"));

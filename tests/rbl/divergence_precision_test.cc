@@ -31,7 +31,6 @@ class Big {
   friend Big operator+(const Big& a, const Big& b) { return of(mpfr_add, a, b); }
   friend Big operator-(const Big& a, const Big& b) { return of(mpfr_sub, a, b); }
   friend Big operator*(const Big& a, const Big& b) { return of(mpfr_mul, a, b); }
-  friend Big operator/(const Big& a, const Big& b) { return of(mpfr_div, a, b); }
   friend bool operator>(const Big& a, const Big& b) { return mpfr_greater_p(a.value_, b.value_); }
   Big exp() const { return of(mpfr_exp); }
   Big log() const { return of(mpfr_log); }

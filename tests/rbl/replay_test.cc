@@ -59,7 +59,7 @@ struct ReplayTest : testing::Test, Pilot {
 TEST_F(ReplayTest, HasAHorizonThatEndsWithinTwoHundredSteps) {
   fmt::print("{:>5} {:>12} {:>12} {:>12}\n", "T", "R9", "R10", "R11");
   std::map<std::uint64_t, std::array<double, 3>> rf;
-  for (const std::uint64_t steps : {5, 20, 50, 100, 200}) {
+  for (const std::uint64_t steps : std::initializer_list<std::uint64_t>{5, 20, 50, 100, 200}) {
     rf[steps] = {sgd_back(steps).rf, momentum_back(steps).rf, adam_back(steps).rf};
     fmt::print("{:>5} {:>12.6f} {:>12.6f} {:>12.6f}\n", steps, rf[steps][0], rf[steps][1],
                rf[steps][2]);
@@ -83,7 +83,8 @@ TEST_F(ReplayTest, KeepsTheFinalMomentsAndRunsThePassesOfTheSteps) {
 }
 
 TEST_F(ReplayTest, WithItsLostBitsMomentumComesBackWhole) {
-  for (const std::uint64_t steps : {20, 100, 220}) {  // 220: a word of the buffer is put away
+  for (const std::uint64_t steps : std::initializer_list<std::uint64_t>{
+           20, 100, 220}) {  // 220: a word of the buffer is put away
     const auto back = exactly<optim::ReversibleSgd>(optim::ReversibleConfig{.lr = 0.02}, steps);
     EXPECT_EQ(back.words, 0U) << steps;
     EXPECT_EQ(back.rf, 1.0) << steps;
@@ -91,7 +92,7 @@ TEST_F(ReplayTest, WithItsLostBitsMomentumComesBackWhole) {
 }
 
 TEST_F(ReplayTest, WithItsLostBitsAdamComesBackWhole) {
-  for (const std::uint64_t steps : {20, 100, 220}) {
+  for (const std::uint64_t steps : std::initializer_list<std::uint64_t>{20, 100, 220}) {
     const auto back = exactly<optim::ReversibleAdam>(optim::ReversibleAdamConfig{}, steps);
     EXPECT_EQ(back.words, 0U) << steps;
     EXPECT_EQ(back.rf, 1.0) << steps;

@@ -85,7 +85,7 @@ struct SiblingsTest : testing::Test, Pilot {
 // The table of docs/rollback.md.
 TEST_F(SiblingsTest, EnoughOfThemGiveThetaWithoutASnapshot) {
   std::map<std::size_t, Outcome> of;
-  for (const std::size_t count : {1, 2, 3, 5}) {
+  for (const std::size_t count : std::initializer_list<std::size_t>{1, 2, 3, 5}) {
     of[count] = recover(count, 2);
     fmt::print("R15 {} models of rank 2: RF {:.6f}, distance {:.2e}\n", count, of[count].rf,
                of[count].distance);

@@ -48,8 +48,8 @@ class Behavior : public nn::Seam {
   Sha256Digest key() const override;
 
  protected:
-  // `declared` is what phi will hold; the type is theta's. Throws NameError for a store without the
-  // role behavior.
+  // A kind declares what phi will hold in its own constructor; the type is theta's. Throws
+  // NameError for a store without the role behavior, or a theta without parameters.
   Behavior(const Store& phi, const nn::Network& identity, BehaviorConfig config);
   void declare(std::string name, const Shape& shape, nn::Init init,
                nn::Layout layout = nn::Layout::kSame);

@@ -142,7 +142,7 @@ SeamPointer parallel(std::vector<Share> shares) {
   return std::make_shared<Parallel>(std::move(shares));
 }
 
-Routed::Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, Rule rule)
+Routed::Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, RouteRule rule)
     : model_(&model), behaviors_(std::move(behaviors)), rule_(std::move(rule)) {
   for (const SeamPointer& behavior : behaviors_) {
     if (behavior == nullptr) throw NameError("route: a behavior is missing");
@@ -151,7 +151,7 @@ Routed::Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, Rule 
 
 Routed::Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, Route route)
     : Routed(model, std::move(behaviors),
-             Rule([route = std::move(route)](const Tensor&) { return route; })) {}
+             RouteRule([route = std::move(route)](const Tensor&) { return route; })) {}
 
 Var Routed::forward(nn::Run& run, Var x) const {
   if (run.cache() != nullptr) {

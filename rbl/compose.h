@@ -33,14 +33,14 @@ SeamPointer parallel(std::vector<Share> shares);
 // For each row of a batch, or each sequence of tokens, the place of its behavior, or none.
 using Route = std::vector<std::optional<std::size_t>>;
 // A rule decides from the batch; it must be a function of the batch alone.
-using Rule = std::function<Route(const Tensor& batch)>;
+using RouteRule = std::function<Route(const Tensor& batch)>;
 
 // One function of mixed batches. The rows of each behavior go through the model together, and a
 // row's result does not depend on the rows beside it, so each has the bits it would have alone.
 class Routed : public nn::Model {
  public:
   // The model must outlive it. Throws NameError for a missing behavior.
-  Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, Rule rule);
+  Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, RouteRule rule);
   // As the rule, for one batch.
   Routed(const nn::Model& model, std::vector<SeamPointer> behaviors, Route route);
 
@@ -51,7 +51,7 @@ class Routed : public nn::Model {
  private:
   const nn::Model* model_;
   std::vector<SeamPointer> behaviors_;
-  Rule rule_;
+  RouteRule rule_;
 };
 
 }  // namespace palinode::rbl

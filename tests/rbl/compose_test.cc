@@ -198,7 +198,7 @@ INSTANTIATE_TEST_SUITE_P(Models, RoutedTest, testing::ValuesIn(zoo::kModels));
 TEST(Routed, ARuleDecidesFromTheBatch) {
   Zoo identity("mlp");
   const BehaviorPointer unit = moved_unit(identity, "a", {.kind = "bias"});
-  const Rule positive = [](const Tensor& x) {
+  const RouteRule positive = [](const Tensor& x) {
     Route route;
     for (std::size_t row = 0; row < x.shape()[0]; ++row) {
       const bool yes = x.values<float>()[row * x.shape()[1]] > 0;

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
 
@@ -12,12 +15,13 @@
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/ledger/command.h"
-#include "experiments/suite.h"
+#include "experiments/suite/suite.h"
 #include "experiments/train/command.h"
 #include "experiments/usage_error.h"
 #include "tensor/error.h"
 #include "tensor/file.h"
 #include "tensor/ledger.h"
+#include "tensor/parallel.h"
 
 namespace palinode::experiments {
 namespace {
@@ -26,16 +30,18 @@ namespace {
 struct Common : Machine {
   std::uint64_t seed = kPublishedSeed;
   std::string ledger = "digest";
-  std::string data, out = "results";
+  std::string data, out = "results", config;
+  std::vector<std::string> set;
   std::size_t seeds = 0;
-  bool json = false, quiet = false, no_color = false;
+  bool json = false, quiet = false, no_color = false, dry_run = false, fresh = false, mpi = false;
 };
 
 void add_run_options(CLI::App& app, Common& common) {
   app.add_option("--seed", common.seed, "First seed; seed, seed + 1, ... are run")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))
       ->capture_default_str();
-  app.add_option("--seeds", common.seeds, "How many seeds (default: 10 quick, 30 full)")
+  app.add_option("--seeds", common.seeds,
+                 "How many seeds of each model (default: each study's own)")
       ->check(CLI::Range(1, 100000));
   add_machine_options(app, common);
   app.add_option("--ledger", common.ledger, "How much every write leaves behind")
@@ -44,28 +50,33 @@ void add_run_options(CLI::App& app, Common& common) {
   app.add_option("--data", common.data, "Digits of one's own: CSV, 64 pixels 0..16 and a label");
   app.add_option("--out", common.out, "Folder for results.json, results.csv, report.html, ...")
       ->capture_default_str();
+  app.add_option("--config", common.config, "Settings of the studies: TOML, a table for each")
+      ->check(CLI::ExistingFile);
+  app.add_option("--set", common.set, "One setting: key=value, or E3.key=value")
+      ->allow_extra_args(false);
+  app.add_flag("--dry-run", common.dry_run, "Print what would run, with time and memory");
+  app.add_flag("--fresh", common.fresh, "Do not go on with what a killed run has finished");
+  app.add_flag("--mpi", common.mpi, "Share the work with the processes of an mpirun");
   app.add_flag("--json", common.json, "Print results.json instead of the table");
   app.add_flag("--quiet", common.quiet, "No progress");
   app.add_flag("--no-color", common.no_color, "Plain text");
 }
 
-int run_studies(SuiteConfig config, const Common& common, const std::string& write_digests) {
-  apply(common);
-  config.first_seed = common.seed;
-  config.seeds = common.seeds != 0       ? common.seeds
-                 : config.size == "full" ? kFullSeeds
-                                         : kQuickSeeds;
-  config.data_path = common.data;
-  config.level = level_named(common.ledger).value();
-  config.out = common.out;
-  config.quiet = common.quiet;
-  if (!write_digests.empty() && !is_published_run(config)) {
-    fmt::print(stderr,
-               "palinode: --write-digests needs the default seeds and data, and --gemm "
-               "canonical\n");
-    return kUsage;
+std::vector<Override> overrides(const Common& common) {
+  std::vector<Override> all;
+  if (!common.config.empty()) all = read_overrides(common.config);
+  for (const std::string& text : common.set) {
+    const std::size_t dot = text.find('.'), equals = text.find('=');
+    if (dot != std::string::npos && dot < equals) {
+      all.push_back({text.substr(0, dot), text.substr(dot + 1)});
+    } else {
+      all.push_back({"", text});
+    }
   }
-  const SuiteResult result = run_suite(config);
+  return all;
+}
+
+int report(const SuiteConfig& config, const Common& common, const SuiteResult& result) {
   write_results(config, result);
   if (common.json) {
     print(results_json(config, result).dump(1) + "\n");
@@ -73,11 +84,54 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
     print(results_text(result, use_color(STDOUT_FILENO, common.no_color)));
     print(fmt::format("report:  {}/report.html\n", config.out));
   }
-  if (!write_digests.empty()) {
-    if (result.sound()) write_file_atomically(write_digests, updated_digests(config, result));
-    return result.sound() ? kDone : kCheckFailed;
-  }
   return result.sound() && result.digests_match() ? kDone : kCheckFailed;
+}
+
+int run_studies(SuiteConfig config, const Common& common, const std::string& write_digests) {
+  const std::unique_ptr<Peers> peers = common.mpi ? mpi_peers() : no_peers();
+  Machine machine = common;
+  if (machine.threads == 0 && common.mpi) {
+    machine.threads = std::max<std::size_t>(1, threads() / peers->on_this_machine());
+  }
+  apply(machine);
+  config.first_seed = common.seed;
+  config.seeds = common.seeds;
+  config.overrides = overrides(common);
+  config.data_path = common.data;
+  config.level = level_named(common.ledger).value();
+  config.out = common.out;
+  config.quiet = common.quiet || peers->rank() != 0;
+  config.fresh = common.fresh;
+  config.peers = peers.get();
+  if (!write_digests.empty() && !is_published_run(config)) {
+    fmt::print(stderr,
+               "palinode: --write-digests needs the default seeds, settings and data, and --gemm "
+               "canonical\n");
+    return kUsage;
+  }
+  if (common.dry_run) {
+    const std::vector<StudyPlan> plans = study_plans(config);
+    print(plan_text(plans, plan_cells(plans, config.size, config.first_seed, config.seeds),
+                    config.size, threads() * peers->size()));
+    return kDone;
+  }
+  try {
+    const SuiteResult result = run_suite(config);
+    if (peers->rank() != 0) return kDone;
+    if (write_digests.empty()) return report(config, common, result);
+    report(config, common, result);
+    if (!result.sound()) return kCheckFailed;
+    write_file_atomically(write_digests, updated_digests(config, result));
+    const std::filesystem::path costs = std::filesystem::path(write_digests).parent_path();
+    write_file_atomically(costs / "costs.json", updated_costs(config, result));
+    return kDone;
+  } catch (const std::exception& error) {
+    if (peers->size() == 1) throw;
+    // The others wait for this one.
+    fmt::print(stderr, "palinode: process {}: {}\n", peers->rank(), error.what());
+    peers->abort(kEnvironment);
+    throw;
+  }
 }
 
 int run_study(SuiteConfig config, const Common& common, const std::string& name) {
@@ -90,10 +144,25 @@ int run_study(SuiteConfig config, const Common& common, const std::string& name)
   return run_studies(std::move(config), common, "");
 }
 
-int list_studies() {
+int list_studies(bool models) {
+  if (models) {
+    for (const SubjectInfo& info : subject_infos()) {
+      print(fmt::format("{:<18} {} on {}: {}{}\n", info.name, info.model, info.data, info.what,
+                        info.large ? " (large)" : ""));
+    }
+    return kDone;
+  }
   for (const Study& study : studies()) {
-    print(fmt::format("{:<4} {:<16} {}\n     {:<16} rule: {}\n", study.id, study.name, study.object,
-                      "", study.rule));
+    print(fmt::format("{:<4} {:<18} {}\n     paper: {}\n     rule:  {}\n", study.id, study.name,
+                      study.question, study.object, study.rule));
+    for (const Knob& knob : study.knobs) {
+      const Settings quick(study.knobs, Size::kQuick), full(study.knobs, Size::kFull);
+      const std::string name(knob.name);
+      print(fmt::format("     {} = {} ({}){}\n", knob.name, quick.json()[name].dump(), knob.meaning,
+                        quick.json()[name] == full.json()[name]
+                            ? ""
+                            : fmt::format("; full: {}", full.json()[name].dump())));
+    }
   }
   return kDone;
 }
@@ -133,7 +202,7 @@ int dispatch(int argc, const char* const* argv) {
   app.require_subcommand(1);
   Common common;
   std::string write_digests, study_name;
-  bool quick = false, full = false, verbose = false;
+  bool quick = false, full = false, verbose = false, models = false;
 
   CLI::App* reproduce = app.add_subcommand("reproduce", "Run every study and compare the digests");
   reproduce->add_option("--write-digests", write_digests, "Write the digests file instead");
@@ -141,13 +210,15 @@ int dispatch(int argc, const char* const* argv) {
 
   CLI::App* study = app.add_subcommand("study", "List the studies or run one");
   study->require_subcommand(1);
-  CLI::App* list = study->add_subcommand("list", "What there is, and each one's rule");
+  CLI::App* list = study->add_subcommand("list", "What there is, each one's rule and settings");
+  list->add_flag("--models", models, "The models they run on instead");
   CLI::App* run = study->add_subcommand("run", "Run one study, by number or name");
   run->add_option("study", study_name, "E0, E1, ... or a name")->required();
   add_run_options(*run, common);
   for (CLI::App* command : {reproduce, run}) {
-    CLI::Option* quick_flag = command->add_flag("--quick", quick, "Ten seeds (the default)");
-    command->add_flag("--full", full, "Thirty seeds")->excludes(quick_flag);
+    CLI::Option* quick_flag =
+        command->add_flag("--quick", quick, "In their short form (the default)");
+    command->add_flag("--full", full, "At full length")->excludes(quick_flag);
   }
 
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
@@ -176,13 +247,13 @@ int dispatch(int argc, const char* const* argv) {
   }
   SuiteConfig config;
   config.command = join(argc, argv);
-  if (full) config.size = "full";
+  if (full) config.size = Size::kFull;
   if (reproduce->parsed()) {
     for (const Study& each : studies()) config.studies.push_back(&each);
     return run_studies(config, common, write_digests);
   }
   if (run->parsed()) return run_study(config, common, study_name);
-  if (list->parsed()) return list_studies();
+  if (list->parsed()) return list_studies(models);
   return show_version(verbose, common);
 }
 

@@ -22,6 +22,10 @@ extern const char palinode_embedded_configs_toml[];
 extern const std::uint64_t palinode_embedded_configs_toml_size;
 extern const char palinode_embedded_digests_json[];
 extern const std::uint64_t palinode_embedded_digests_json_size;
+extern const char palinode_embedded_costs_json[];
+extern const std::uint64_t palinode_embedded_costs_json_size;
+extern const char palinode_embedded_austen_gpt_safetensors[];
+extern const std::uint64_t palinode_embedded_austen_gpt_safetensors_size;
 extern const char palinode_embedded_report_html[];
 extern const std::uint64_t palinode_embedded_report_html_size;
 extern const char palinode_embedded_report_css[];
@@ -69,6 +73,18 @@ inline std::string_view lande_safetensors() {
 inline std::string_view configs_toml() {
   return {palinode_embedded_configs_toml,
           static_cast<std::size_t>(palinode_embedded_configs_toml_size)};
+}
+
+// The language identity (experiments/identity/README.md).
+inline std::string_view austen_gpt_safetensors() {
+  return {palinode_embedded_austen_gpt_safetensors,
+          static_cast<std::size_t>(palinode_embedded_austen_gpt_safetensors_size)};
+}
+
+// What the studies cost: {"quick": {"seconds": {"E4/digits-mlp": 1.5}, "memory": bytes}, "full"}.
+inline std::string_view costs_json() {
+  return {palinode_embedded_costs_json,
+          static_cast<std::size_t>(palinode_embedded_costs_json_size)};
 }
 
 // The published digests: {"schema", "quick": {study: hex}, "full": {study: hex}}.

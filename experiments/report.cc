@@ -15,6 +15,7 @@
 #include "experiments/embedded.h"
 #include "experiments/report/charts.h"
 #include "experiments/report/html.h"
+#include "experiments/results/groups.h"
 #include "tensor/digest.h"
 #include "tensor/error.h"
 
@@ -372,8 +373,8 @@ void add_groups(const std::vector<report::Panel>& panels, Places& places) {
 }  // namespace
 
 std::string render_report(const nlohmann::json& results) {
-  if (!results.is_object() || report::figure(results, "schema") != 1) {
-    throw FormatError("render_report: expected results of schema 1, got schema " +
+  if (!results.is_object() || report::figure(results, "schema") != kResultsSchema) {
+    throw FormatError("render_report: expected results of schema 2, got schema " +
                       report::text(results, "schema"));
   }
   Places places;

@@ -8,9 +8,9 @@
 
 namespace palinode::experiments {
 
-// results is the object of results.json (schema 1). The same results give the same bytes. A missing
+// results is the object of results.json (schema 2). The same results give the same bytes. A missing
 // or null figure is shown as missing, a recoverability that is undefined or below the floor as
-// such, never as a number. Throws FormatError if results is not an object of schema 1.
+// such, never as a number. Throws FormatError if results is not an object of schema 2.
 std::string render_report(const nlohmann::json& results);
 
 }  // namespace palinode::experiments

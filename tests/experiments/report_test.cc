@@ -56,7 +56,7 @@ Json sample() {
   Json claim = {{"id", "C1"},    {"claim", kHostile}, {"verdict", "supported"},
                 {"figure", 1.0}, {"lo", 1.0},         {"hi", 1.0},
                 {"study", "E1"}, {"rule", "RF is 1"}, {"command", "palinode study run E1 --quick"}};
-  return {{"schema", 1},
+  return {{"schema", 2},
           {"version", "0.1.0"},
           {"environment",
            {{"cpu", kHostile},
@@ -151,12 +151,12 @@ TEST(Report, SaysThatNoDigestIsPublished) {
 }
 
 TEST(Report, StandsWithoutAnyResult) {
-  const std::string page = written({{"schema", 1}});
+  const std::string page = written({{"schema", 2}});
   EXPECT_TRUE(has(page, "These results have no such groups."));
 }
 
 TEST(Report, RefusesAnotherSchema) {
-  EXPECT_THROW(render_report({{"schema", 2}}), FormatError);
+  EXPECT_THROW(render_report({{"schema", 1}}), FormatError);
   EXPECT_THROW(render_report(Json::array()), FormatError);
 }
 

@@ -1,4 +1,4 @@
-#include "experiments/claims.h"
+#include "experiments/results/claims.h"
 
 #include <fmt/format.h>
 
@@ -222,7 +222,8 @@ std::string_view verdict_name(Verdict verdict) {
   PALINODE_ASSERT(false);
 }
 
-std::vector<Claim> judge_claims(std::span<const Group> groups) {
+std::vector<Claim> judge_claims(std::span<const Group> groups,
+                                std::span<const CurvePoint> /*curves*/) {
   return {exact_unload(groups),
           never_recovers(groups),
           monotone(groups),

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/results.h"
+#include "experiments/results/groups.h"
 
 namespace palinode::experiments {
 
@@ -27,7 +27,7 @@ struct Claim {
 std::string_view verdict_name(Verdict verdict);  // "supported", "refuted", "open"
 
 // All eleven, in order. A claim whose studies were not run stays open and says so.
-std::vector<Claim> judge_claims(std::span<const Group> groups);
+std::vector<Claim> judge_claims(std::span<const Group> groups, std::span<const CurvePoint> curves);
 
 nlohmann::ordered_json claim_json(const Claim& claim);
 

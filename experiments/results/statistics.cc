@@ -1,4 +1,4 @@
-#include "experiments/statistics.h"
+#include "experiments/results/statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,8 @@ double quantile(std::span<const double> sorted, double share) {
   const double place = share * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(place);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  if (sorted[below] == sorted[above]) return sorted[below];
+  // Between equal values, of which infinity may be one, or on one, there is nothing to interpolate.
+  if (sorted[below] == sorted[above] || place == static_cast<double>(below)) return sorted[below];
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 

@@ -1,23 +1,27 @@
-#include "experiments/results.h"
+#include "experiments/results/groups.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "tensor/digest.h"
-#include "tensor/error.h"
+#include "tensor/parallel.h"
 
 namespace palinode::experiments {
 namespace {
 
 using nlohmann::ordered_json;
+using State = rbl::Recoverability::State;
 
-auto key_of(const Row& row) {
-  return std::tie(row.study, row.model, row.data, row.locus, row.mechanism, row.alpha,
-                  row.rollback);
+using Key = std::tuple<std::string, std::string, std::string, std::string, std::string,
+                       std::optional<double>, std::string, std::string>;
+
+Key key_of(const Row& row) {
+  return {row.study,     row.model, row.data,     row.locus,
+          row.mechanism, row.alpha, row.rollback, row.variant};
 }
 
 // Which figure of a row a summary is about, with the name that keys its resampling.
@@ -37,7 +41,18 @@ void fill(Group& group) {
   });
   group.task_metric_adapt = over(group, "task", [](const Row& r) { return r.task_metric_adapt; });
   group.task_metric_rec = over(group, "task_rec", [](const Row& r) { return r.task_metric_rec; });
+  group.identity_metric_rec =
+      over(group, "identity_rec", [](const Row& r) { return r.identity_metric_rec; });
+  group.bytes_kept =
+      over(group, "bytes", [](const Row& r) { return static_cast<double>(r.bytes_kept); });
+  group.flops = over(group, "flops", [](const Row& r) { return r.flops; });
+  const auto moved = [](const Row* row) { return row->rf_geometry.state == State::kValue; };
+  if (std::ranges::all_of(group.rows, moved)) {
+    group.rf_geometry =
+        over(group, "rf_geometry", [](const Row& r) { return r.rf_geometry.value; });
+  }
   for (const Row* row : group.rows) {
+    group.score_missed += row->score_reached ? 0 : 1;
     if (row->rf.state != rbl::Recoverability::State::kValue) group.rf_state = row->rf.state;
     group.bits_equal += row->words_changed == 0 && row->logits_bit_equal ? 1 : 0;
   }
@@ -47,78 +62,32 @@ void fill(Group& group) {
   group.verdict = verdict_of(group);
 }
 
-// JSON has no word for what is not finite; a string keeps "inf" and "nan" apart, in digests too.
-ordered_json number(double x) {
-  return std::isfinite(x) ? ordered_json(x) : ordered_json(fmt::format("{}", x));
-}
-
 ordered_json summary_json(const Summary& s) {
-  return {{"mean", number(s.mean)},
-          {"median", number(s.median)},
-          {"lo", number(s.lo)},
-          {"hi", number(s.hi)}};
+  return {{"mean", json_number(s.mean)},
+          {"median", json_number(s.median)},
+          {"lo", json_number(s.lo)},
+          {"hi", json_number(s.hi)}};
 }
 
-// The fields of a row but for its own digest, the backend and its wall time.
-ordered_json fields(const Row& r) {
-  ordered_json j;
-  j["study"] = r.study;
-  j["model"] = r.model;
-  j["data"] = r.data;
-  j["locus"] = r.locus;
-  j["mechanism"] = r.mechanism;
-  j["alpha"] = r.alpha ? ordered_json(*r.alpha) : ordered_json();
-  j["rollback"] = r.rollback;
-  j["seed"] = r.seed;
-  j["kl_adapt"] = number(r.kl_adapt);
-  j["js_adapt"] = number(r.js_adapt);
-  j["kl_rec"] = number(r.kl_rec);
-  j["js_rec"] = number(r.js_rec);
-  const bool value = r.rf.state == rbl::Recoverability::State::kValue;
-  j["rf"] = value ? number(r.rf.value) : ordered_json();
-  j["rf_state"] = rbl::state_name(r.rf.state);
-  j["ils_mean"] = number(r.ils_mean);
-  j["ils_flagged"] = r.ils_flagged;
-  j["svar"] = nullptr;
-  j["top1_changed"] = r.top1_changed;
-  j["logits_bit_equal"] = r.logits_bit_equal;
-  j["words_changed"] = r.words_changed;
-  j["words"] = r.words;
-  j["distance_adapt"] = number(r.distance_adapt);
-  j["distance_rec"] = number(r.distance_rec);
-  j["theta_fingerprint_before"] = r.theta_fingerprint_before;
-  j["theta_fingerprint_after"] = r.theta_fingerprint_after;
-  j["phi_digest"] = r.phi_digest.empty() ? ordered_json() : ordered_json(r.phi_digest);
-  j["task_metric_base"] = r.task_metric_base;
-  j["task_metric_adapt"] = r.task_metric_adapt;
-  j["task_metric_rec"] = r.task_metric_rec;
-  j["identity_metric_base"] = r.identity_metric_base;
-  j["identity_metric_adapt"] = r.identity_metric_adapt;
-  j["identity_metric_rec"] = r.identity_metric_rec;
-  j["score_reached"] = r.score_reached;
-  j["steps"] = r.steps;
-  j["bytes_kept"] = r.bytes_kept;
-  j["bytes_snapshot"] = r.bytes_snapshot;
-  j["bytes_behavior"] = r.bytes_behavior;
-  return j;
-}
-
+// Text with a comma is quoted (RFC 4180); none has a quote in it.
 std::string csv_field(const ordered_json& value) {
   if (value.is_null()) return "";
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  if (!value.is_string()) return value.dump();
+  const std::string text = value.get<std::string>();
+  return text.find(',') == std::string::npos ? text : "\"" + text + "\"";
 }
 
 }  // namespace
 
 std::vector<Group> group_rows(std::span<const Row> rows) {
   std::vector<Group> groups;
+  std::map<Key, std::size_t> places;
   for (const Row& row : rows) {
-    const auto same = [&row](const Group& group) { return key_of(group.first()) == key_of(row); };
-    auto found = std::ranges::find_if(groups, same);
-    if (found == groups.end()) found = groups.insert(groups.end(), Group{});
-    found->rows.push_back(&row);
+    const auto [place, added] = places.try_emplace(key_of(row), groups.size());
+    if (added) groups.emplace_back();
+    groups[place->second].rows.push_back(&row);
   }
-  for (Group& group : groups) fill(group);
+  parallel_jobs(groups.size(), [&groups](std::size_t i) { fill(groups[i]); });
   return groups;
 }
 
@@ -130,20 +99,11 @@ std::string verdict_of(const Group& group) {
   return group.rf->lo > 0 ? "partial" : "nothing";
 }
 
-std::string row_digest(const Row& row) { return hex(sha256(fields(row).dump())); }
-
-std::string study_digest(std::span<const Row> rows) {
+std::string study_digest(std::span<const Row> rows, std::span<const Point> points) {
   Sha256 sha;
   for (const Row& row : rows) sha.add(row_digest(row));
+  for (const Point& point : points) sha.add(point_json(point).dump());
   return hex(sha.finish());
-}
-
-ordered_json row_json(const Row& row) {
-  ordered_json j = fields(row);
-  j["backend"] = row.backend;
-  j["seconds"] = row.seconds;
-  j["digest"] = row_digest(row);
-  return j;
 }
 
 ordered_json group_json(const Group& group) {
@@ -156,9 +116,11 @@ ordered_json group_json(const Group& group) {
   j["mechanism"] = first.mechanism;
   j["alpha"] = first.alpha ? ordered_json(*first.alpha) : ordered_json();
   j["rollback"] = first.rollback;
+  j["variant"] = first.variant;
   j["n"] = group.rows.size();
   j["rf"] = group.rf ? summary_json(*group.rf) : ordered_json();
   j["rf_state"] = rbl::state_name(group.rf_state);
+  j["rf_geometry"] = group.rf_geometry ? summary_json(*group.rf_geometry) : ordered_json();
   j["kl_adapt"] = summary_json(group.kl_adapt);
   j["js_adapt"] = summary_json(group.js_adapt);
   j["kl_rec"] = summary_json(group.kl_rec);
@@ -166,25 +128,37 @@ ordered_json group_json(const Group& group) {
   j["words_changed_share"] = summary_json(group.words_changed_share);
   j["task_metric_adapt"] = summary_json(group.task_metric_adapt);
   j["task_metric_rec"] = summary_json(group.task_metric_rec);
+  j["identity_metric_rec"] = summary_json(group.identity_metric_rec);
+  j["bytes_kept"] = summary_json(group.bytes_kept);
+  j["flops"] = summary_json(group.flops);
   j["bits_equal"] = group.bits_equal;
+  j["score_missed"] = group.score_missed;
   j["verdict"] = group.verdict;
   return j;
 }
 
-std::string rows_csv(std::span<const Row> rows) {
-  std::string csv;
-  for (const Row& row : rows) {
-    const ordered_json json = row_json(row);
+namespace {
+
+template <class Record>
+std::string csv(std::span<const Record> records, ordered_json (*json_of)(const Record&)) {
+  std::string text;
+  for (const Record& record : records) {
+    const ordered_json json = json_of(record);
     std::string header, line;
     for (const auto& [name, value] : json.items()) {
       const std::string_view comma = header.empty() ? "" : ",";
       header.append(comma).append(name);
       line.append(comma).append(csv_field(value));
     }
-    if (csv.empty()) csv = header + "\n";
-    csv += line + "\n";
+    if (text.empty()) text = header + "\n";
+    text += line + "\n";
   }
-  return csv;
+  return text;
 }
+
+}  // namespace
+
+std::string rows_csv(std::span<const Row> rows) { return csv(rows, row_json); }
+std::string points_csv(std::span<const Point> points) { return csv(points, point_json); }
 
 }  // namespace palinode::experiments

@@ -11,8 +11,8 @@
 #include <cmath>
 #include <vector>
 
-#include "experiments/study.h"
-#include "experiments/trial.h"
+#include "experiments/studies/study.h"
+#include "experiments/studies/trial.h"
 
 namespace palinode::experiments {
 namespace {
@@ -43,27 +43,26 @@ class Split : public nn::Model {
 };
 
 Change plant(double leak) {
-  return [leak](Ledger& ledger, const Store& theta, const nn::Model&) -> std::uint64_t {
+  return commit_once([leak](const Store& theta) -> Proposal {
     const Entry& entry = theta.entries()[theta.index("layer.1.weight")];
     const std::span<const float> old = entry.value.values<float>();
     std::vector<float> values(old.begin(), old.end());
     // The largest weight: the last bit of a small one can be rounded away by every logit.
     float& leaky = *std::ranges::max_element(values, {}, [](float w) { return std::abs(w); });
     leaky = static_cast<float>(static_cast<double>(leaky) * (1.0 + leak));
-    ledger.commit(
-        {.reason = Reason::kNoise,
-         .proposer = "planted-leak",
-         .writes = {{&theta, entry.name, Tensor::from<float>(values, entry.value.shape())}}});
-    return 0;
-  };
+    return {.reason = Reason::kNoise,
+            .proposer = "planted-leak",
+            .writes = {{&theta, entry.name, Tensor::from<float>(values, entry.value.shape())}}};
+  });
 }
 
-Outcome run(const Identity& identity) {
+Outcome run(const Cell& cell) {
+  const Identity& identity = cell.identity();
   Outcome outcome;
-  const Stage base = look(identity, identity.theta, identity.model);
+  const Stage base = look(identity, *identity.theta, *identity.network);
   outcome.rows.push_back(make_row(identity, {"E0", "none"}, "theta", "R0", base, base));
   for (const std::size_t rows : {std::size_t{1}, std::size_t{7}}) {
-    const Stage split = look(identity, identity.theta, Split(identity.model, rows));
+    const Stage split = look(identity, *identity.theta, Split(*identity.network, rows));
     outcome.rows.push_back(
         make_row(identity, {"E0", fmt::format("batch-of-{}", rows)}, "theta", "R0", split, split));
   }
@@ -78,9 +77,9 @@ Outcome run(const Identity& identity) {
   return outcome;
 }
 
-}  // namespace
+const std::vector<Knob> kKnobs = with_subjects({"digits-mlp"}, {"digits-mlp"});
 
-std::string null_fault(std::span<const Row> rows) {
+std::string null_fault(std::span<const Row> rows, std::span<const Point> /*points*/) {
   for (const Row& row : rows) {
     if (row.study != "E0") continue;
     const bool leak = row.mechanism == "planted-leak";
@@ -97,9 +96,16 @@ std::string null_fault(std::span<const Row> rows) {
   return "";
 }
 
-extern const Study kNull = {"E0", "null", "control: fresh adapter, baseline entropy",
+}  // namespace
+
+extern const Study kNull = {"E0",
+                            "null",
+                            "control: fresh adapter, baseline entropy",
+                            "do the instruments read zero on nothing, and see a planted last bit",
                             "holds if every null row has KL = JS = 0 exactly and RF undefined, and "
                             "every planted leak shows in one word and in KL > 0",
-                            run};
+                            kKnobs,
+                            run,
+                            null_fault};
 
 }  // namespace palinode::experiments

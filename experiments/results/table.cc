@@ -1,7 +1,7 @@
 // The terminal's view of a result.
 #include <fmt/format.h>
 
-#include "experiments/suite.h"
+#include "experiments/suite/suite.h"
 
 namespace palinode::experiments {
 namespace {
@@ -115,8 +115,8 @@ std::string results_text(const SuiteResult& result, bool color) {
   for (const Claim& claim : result.claims) text += claim_line(claim, color);
   text += "\n";
   if (result.certificate) text += to_text(*result.certificate) + "\n";
-  if (!result.null_fault.empty()) {
-    text += paint("null test failed: " + result.null_fault, "31", color) + "\n";
+  for (const std::string& fault : result.faults) {
+    text += paint("check of the instruments failed: " + fault, "31", color) + "\n";
   }
   if (!result.unload_fault.empty()) {
     text += paint("unload not exact: " + result.unload_fault, "31", color) + "\n";

@@ -5,21 +5,27 @@
 //
 // Paper: the title's claim about reinforcement learning, for which it reports no measurement. No
 // direction is assumed.
-#include "experiments/study.h"
-#include "experiments/trial.h"
+#include "experiments/studies/study.h"
+#include "experiments/studies/trial.h"
 
 namespace palinode::experiments {
 namespace {
 
-Outcome run(const Identity& identity) {
-  return {adaptation_trials(identity, "E5", Mechanism::kPolicyGradient), {}};
+const std::vector<Knob> kKnobs = with_subjects({"digits-mlp"}, {"digits-mlp"});
+
+Outcome run(const Cell& cell) {
+  return {adaptation_trials(cell.identity(), "E5", Mechanism::kPolicyGradient), {}, {}};
 }
 
 }  // namespace
 
 extern const Study kPolicyGradient = {
-    "E5", "policy-gradient", "the claim that RL entangles identity and behavior",
+    "E5",
+    "policy-gradient",
+    "the claim that RL entangles identity and behavior",
+    "does policy gradient on theta entangle, and on phi not",
     "phi: equal bits on every seed; theta: drift against E4's at the same score, direction open",
+    kKnobs,
     run};
 
 }  // namespace palinode::experiments

@@ -7,20 +7,25 @@
 #include <string>
 #include <vector>
 
-#include "experiments/statistics.h"
-#include "experiments/study.h"
+#include "experiments/results/point.h"
+#include "experiments/results/row.h"
+#include "experiments/results/statistics.h"
 
 namespace palinode::experiments {
 
-// All seeds of one (study, locus, mechanism, alpha, rollback).
+// The version of results.json, results.csv and results.db: 2 since the studies have points.
+inline constexpr int kResultsSchema = 2;
+
+// All seeds of one (study, model, data, locus, mechanism, alpha, rollback, variant).
 struct Group {
   std::vector<const Row*> rows;  // in the order of their seeds
   Summary kl_adapt, js_adapt, kl_rec, js_rec, words_changed_share, task_metric_adapt,
-      task_metric_rec;
-  std::optional<Summary> rf;  // none unless every seed has a value
+      task_metric_rec, identity_metric_rec, bytes_kept, flops;
+  std::optional<Summary> rf, rf_geometry;  // none unless every seed has a value
   rbl::Recoverability::State rf_state = rbl::Recoverability::State::kValue;
-  std::size_t bits_equal = 0;  // seeds on which every word and every output bit came back
-  std::string verdict;         // one or two words, see verdict_of
+  std::size_t bits_equal = 0;    // seeds on which every word and every output bit came back
+  std::size_t score_missed = 0;  // seeds whose adaptation ran out of steps
+  std::string verdict;           // one or two words, see verdict_of
 
   const Row& first() const { return *rows.front(); }
 };
@@ -32,12 +37,11 @@ std::vector<Group> group_rows(std::span<const Row> rows);
 // figures.
 std::string verdict_of(const Group& group);
 
-// SHA-256 over a row's fields except `backend` and `seconds`, and over a study's rows in order.
-std::string row_digest(const Row& row);
-std::string study_digest(std::span<const Row> rows);
+// SHA-256 over the digests of a study's rows, and its points, in order.
+std::string study_digest(std::span<const Row> rows, std::span<const Point> points);
 
-nlohmann::ordered_json row_json(const Row& row);
 nlohmann::ordered_json group_json(const Group& group);
 std::string rows_csv(std::span<const Row> rows);
+std::string points_csv(std::span<const Point> points);
 
 }  // namespace palinode::experiments

@@ -1,0 +1,182 @@
+#include "experiments/studies/knobs.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "experiments/usage_error.h"
+#include "tensor/error.h"
+
+namespace palinode::experiments {
+namespace {
+
+constexpr std::string_view kKinds[] = {"a number", "a list of numbers", "a list of strings"};
+
+// The value as one of the three kinds; none for anything else.
+std::optional<KnobValue> value_of(const toml::node& node) {
+  if (const auto x = node.value<double>(); x && node.is_number()) return *x;
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return std::nullopt;
+  Numbers numbers;
+  Words words;
+  for (const toml::node& element : *list) {
+    if (element.is_number()) numbers.push_back(*element.value<double>());
+    if (element.is_string()) words.push_back(*element.value<std::string>());
+  }
+  if (numbers.size() == list->size()) return numbers;
+  if (words.size() == list->size()) return words;
+  return std::nullopt;
+}
+
+bool sound(const KnobValue& value) {
+  const auto finite = [](double x) { return std::isfinite(x) && x >= 0; };
+  if (const double* x = std::get_if<double>(&value)) return finite(*x);
+  if (const Numbers* list = std::get_if<Numbers>(&value)) {
+    return !list->empty() && std::ranges::all_of(*list, finite);
+  }
+  return !std::get<Words>(value).empty();
+}
+
+}  // namespace
+
+std::string_view size_name(Size size) { return size == Size::kQuick ? "quick" : "full"; }
+
+std::vector<Knob> with_subjects(const Words& quick, const Words& full, std::vector<Knob> own) {
+  std::vector<Knob> all = {
+      {"models", "what it runs on: see `palinode study list --models`", quick, full},
+      {"seeds", "seeds of each model", kQuickSeeds, kFullSeeds},
+      {"seeds_large", "seeds of each large model", kQuickLargeSeeds, kFullLargeSeeds}};
+  for (Knob& knob : own) {
+    const auto same = [&knob](const Knob& other) { return other.name == knob.name; };
+    const auto found = std::ranges::find_if(all, same);
+    if (found != all.end()) {
+      *found = std::move(knob);
+    } else {
+      all.push_back(std::move(knob));
+    }
+  }
+  return all;
+}
+
+Settings::Settings(std::span<const Knob> knobs, Size size) {
+  for (const Knob& knob : knobs) {
+    values_.push_back({std::string(knob.name), size == Size::kQuick ? knob.quick : knob.full});
+  }
+}
+
+const Settings::Value& Settings::find(std::string_view name) const {
+  const auto found = std::ranges::find(values_, name, &Value::name);
+  if (found == values_.end()) throw NameError(fmt::format("no setting \"{}\"", name));
+  return *found;
+}
+
+namespace {
+
+template <class T>
+const T& get_as(const KnobValue& value, std::string_view name) {
+  if (const T* x = std::get_if<T>(&value)) return *x;
+  throw NameError(fmt::format("setting \"{}\" is {}", name, kKinds[value.index()]));
+}
+
+}  // namespace
+
+double Settings::number(std::string_view name) const {
+  return get_as<double>(find(name).value, name);
+}
+
+std::uint64_t Settings::count(std::string_view name) const {
+  const double x = number(name);
+  if (x != std::floor(x) || x < 0 || x > 0x1p53) {
+    throw UsageError(fmt::format("{} = {}: a whole number is needed", name, x));
+  }
+  return static_cast<std::uint64_t>(x);
+}
+
+const Numbers& Settings::numbers(std::string_view name) const {
+  return get_as<Numbers>(find(name).value, name);
+}
+
+const Words& Settings::words(std::string_view name) const {
+  return get_as<Words>(find(name).value, name);
+}
+
+bool Settings::has(std::string_view name) const {
+  return std::ranges::find(values_, name, &Value::name) != values_.end();
+}
+
+void Settings::set(std::string_view name, const KnobValue& value) {
+  const auto found = std::ranges::find(values_, name, &Value::name);
+  if (found == values_.end()) {
+    std::string known;
+    for (const Value& each : values_) known += (known.empty() ? "" : ", ") + each.name;
+    throw UsageError(fmt::format("no setting \"{}\"; there are {}", name, known));
+  }
+  // A list of one number is meant where a list is wanted, and [] is of no kind.
+  KnobValue wanted = value;
+  if (std::holds_alternative<Numbers>(found->value) && std::holds_alternative<double>(value)) {
+    wanted = Numbers{std::get<double>(value)};
+  }
+  if (wanted.index() != found->value.index() || !sound(wanted)) {
+    throw UsageError(fmt::format("setting \"{}\" takes {}, not empty, of finite values >= 0", name,
+                                 kKinds[found->value.index()]));
+  }
+  found->value = std::move(wanted);
+}
+
+void Settings::set(std::string_view assignment) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    throw UsageError(fmt::format("\"{}\": key=value is needed", assignment));
+  }
+  const std::string_view name = assignment.substr(0, equals);
+  try {
+    const toml::table table = toml::parse(fmt::format("x = {}", assignment.substr(equals + 1)));
+    const toml::node* node = table.get("x");
+    const auto value = node == nullptr ? std::nullopt : value_of(*node);
+    if (!value) {
+      throw UsageError(
+          fmt::format("\"{}\": a number, [numbers] or [\"words\"] are needed", assignment));
+    }
+    set(name, *value);
+  } catch (const toml::parse_error& error) {
+    throw UsageError(fmt::format("\"{}\": {}", assignment, error.description()));
+  }
+}
+
+nlohmann::ordered_json Settings::json() const {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const Value& each : values_) {
+    std::visit([&](const auto& value) { json[each.name] = value; }, each.value);
+  }
+  return json;
+}
+
+std::vector<Override> read_overrides(const std::string& path) {
+  std::vector<Override> overrides;
+  try {
+    const toml::table file = toml::parse_file(path);
+    for (const auto& [study, node] : file) {
+      const toml::table* table = node.as_table();
+      if (table == nullptr) {
+        throw FormatError(fmt::format("{}:{}: \"{}\" is no table of a study, such as [E3]", path,
+                                      node.source().begin.line, study.str()));
+      }
+      for (const auto& [name, value] : *table) {
+        std::ostringstream text;
+        value.visit([&text](const auto& typed) { text << typed; });
+        overrides.push_back(
+            {std::string(study.str()), fmt::format("{}={}", name.str(), text.str())});
+      }
+    }
+  } catch (const toml::parse_error& error) {
+    throw FormatError(
+        fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
+  }
+  return overrides;
+}
+
+}  // namespace palinode::experiments

@@ -1,0 +1,245 @@
+#include "experiments/studies/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "rbl/diagnostics/invariants.h"
+#include "rbl/diagnostics/recovery.h"
+#include "tensor/error.h"
+
+namespace palinode::experiments {
+namespace {
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// Each mechanism's hooks, told to every arm.
+Hooks hooks_for(const Rollbacks& rollbacks) {
+  return {.after_step =
+              [&rollbacks](const Store& target) {
+                for (const auto& rollback : rollbacks) rollback->after_step(target);
+              },
+          .after_optimizer =
+              [&rollbacks](const Store& state) {
+                for (const auto& rollback : rollbacks) rollback->after_optimizer(state);
+              }};
+}
+
+// A course on what the identity was trained on, with the budget of the rollbacks.
+rbl::Course original_course(const Identity& identity, std::uint64_t steps) {
+  return {.loss = task_loss(identity.original, identity.rng.stream("back"), identity.back_batch),
+          .optimizer = rbl::adam({.lr = identity.back_lr}),
+          .steps = steps};
+}
+
+void price(Row& row, const rbl::Rollback& rollback, const Adapted& adapted, double adapt_seconds) {
+  const rbl::Price paid = rollback.price();
+  row.variant = rollback.variant();
+  row.steps = adapted.steps;
+  row.score_reached = adapted.reached;
+  row.bytes_kept = paid.bytes_kept;
+  row.passes = paid.passes;
+  row.flops = paid.flops;
+  row.seconds = adapt_seconds + paid.seconds;
+}
+
+}  // namespace
+
+Change learn(const Identity& identity, const Task& task, Mechanism mechanism, const Rng& stream) {
+  return [&identity, &task, mechanism, stream](Ledger& ledger, const Store& target,
+                                               const nn::Model& function, const Hooks& hooks) {
+    return adapt(ledger, target, function, identity, task, mechanism, stream, hooks);
+  };
+}
+
+Change commit_once(const std::function<Proposal(const Store& target)>& propose) {
+  return [propose](Ledger& ledger, const Store& target, const nn::Model&, const Hooks& hooks) {
+    ledger.commit(propose(target));
+    if (hooks.after_step) hooks.after_step(target);
+    return Adapted{.steps = 0, .reached = true};
+  };
+}
+
+rbl::BehaviorConfig lora_config() {
+  return {.kind = "lora", .settings = {{"rank", 8}, {"alpha", 16}}};
+}
+
+std::unique_ptr<rbl::Rollback> fine_tune_back(const Identity& identity) {
+  return fine_tune_back(identity, identity.back_steps);
+}
+
+std::unique_ptr<rbl::Rollback> fine_tune_back(const Identity& identity, std::uint64_t steps) {
+  return rbl::fine_tune_back(original_course(identity, steps));
+}
+
+std::unique_ptr<rbl::Rollback> distil_back(const Identity& identity) {
+  const Tensor& inputs = identity.original.train.x;
+  return rbl::distil_back(
+      {.inputs = inputs,
+       .log_p = rbl::log_probabilities(nn::evaluate(*identity.network, inputs).compact()),
+       .batch = identity.back_batch,
+       .steps = identity.back_steps,
+       .optimizer = rbl::adam({.lr = identity.back_lr}),
+       .rng = identity.rng.stream("distil")});
+}
+
+Stage look(const Identity& identity, const Store& theta, const nn::Model& function) {
+  return {theta, rbl::observe(function, theta, identity.probes),
+          score(function, identity.shifted().held_out),
+          score(function, identity.original.held_out)};
+}
+
+Row make_row(const Identity& identity, const Label& label, std::string_view locus,
+             std::string_view rollback, const Stage& adapted, const Stage& recovered) {
+  const rbl::Observation& f0 = identity.seen;
+  Row row{.study = label.study,
+          .model = identity.model,
+          .data = identity.data,
+          .locus = std::string(locus),
+          .mechanism = label.mechanism,
+          .alpha = label.alpha,
+          .rollback = std::string(rollback),
+          .seed = identity.rng.seed()};
+  // Each is checked against what a divergence can be before it is written.
+  const auto compare = [&](const rbl::Observation& seen) {
+    const rbl::Divergence kl = rbl::kl_divergence(f0.log_p, seen.log_p);
+    const rbl::Divergence js = rbl::js_divergence(f0.log_p, seen.log_p);
+    rbl::check_divergences(kl, js, rbl::same_bits(f0.logits, seen.logits));
+    return std::pair(kl, js);
+  };
+  const auto [kl_adapt, js_adapt] = compare(adapted.seen);
+  const auto [left, js_left] = compare(recovered.seen);
+  row.kl_adapt = kl_adapt.mean;
+  row.js_adapt = js_adapt.mean;
+  row.kl_rec = left.mean;
+  row.js_rec = js_left.mean;
+  row.rf = rbl::recoverability(row.kl_adapt, row.kl_rec);
+  row.rf_geometry = rbl::geometric_recoverability(rbl::distance(*identity.theta, adapted.theta),
+                                                  rbl::distance(*identity.theta, recovered.theta));
+  row.ils_mean = left.mean;
+  row.ils_max = std::ranges::max(left.per_input);
+  for (const double d : left.per_input) row.ils_flagged += d > kLeakThreshold ? 1 : 0;
+  row.top1_changed = rbl::top1_changed(f0.logits, recovered.seen.logits);
+  row.logits_bit_equal = rbl::same_bits(f0.logits, recovered.seen.logits);
+  row.words_changed = rbl::words_changed(*identity.theta, recovered.theta);
+  row.words = identity.theta->elements();
+  row.distance_adapt = rbl::relative_distance(*identity.theta, adapted.theta);
+  row.distance_rec = rbl::relative_distance(*identity.theta, recovered.theta);
+  row.theta_fingerprint_before = hex(f0.fingerprint);
+  row.theta_fingerprint_after = hex(recovered.seen.fingerprint);
+  row.task_metric_base = identity.task_metric;
+  row.task_metric_adapt = adapted.task_metric;
+  row.task_metric_rec = recovered.task_metric;
+  row.identity_metric_base = identity.identity_metric;
+  row.identity_metric_adapt = adapted.identity_metric;
+  row.identity_metric_rec = recovered.identity_metric;
+  row.bytes_snapshot = identity.theta->bytes();
+  return row;
+}
+
+std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, const Change& change,
+                                const Rollbacks& rollbacks, const LateArms& late) {
+  const Stopwatch adapting;
+  Ledger ledger(identity.level);
+  const Store& theta = ledger.open("theta", Role::kIdentity);
+  ledger.commit(copy_of(*identity.theta, theta));
+  for (const auto& rollback : rollbacks) rollback->before(theta);
+  const auto model = identity.build(theta);
+  const Store* state = nullptr;
+  Hooks hooks = hooks_for(rollbacks);
+  hooks.after_optimizer = [&](const Store& last) {
+    state = &last;
+    for (const auto& rollback : rollbacks) rollback->after_optimizer(last);
+  };
+  const Adapted adapted = change(ledger, theta, *model, hooks);
+  for (const auto& rollback : rollbacks) rollback->after(theta);
+  const Stage stage = look(identity, theta, *model);
+  const double adapt_seconds = adapting.seconds();
+
+  Rollbacks later;
+  if (late) later = late(adapted.steps);
+  for (const auto& rollback : later) {
+    if (state != nullptr) rollback->after_optimizer(*state);
+    rollback->after(theta);
+  }
+  std::vector<Row> rows;
+  const auto undo = [&](rbl::Rollback& rollback) {
+    const Store& fork = ledger.open(fmt::format("theta.{}", rows.size()), Role::kIdentity);
+    ledger.commit(copy_of(theta, fork));
+    const auto fork_model = identity.build(fork);
+    rbl::Subject subject(ledger, fork, *fork_model);
+    rollback.undo(subject);
+    Row row = make_row(identity, label, "theta", rollback.id(), stage,
+                       look(identity, fork, subject.function()));
+    price(row, rollback, adapted, adapt_seconds);
+    rows.push_back(std::move(row));
+  };
+  for (const auto& rollback : rollbacks) undo(*rollback);
+  for (const auto& rollback : later) undo(*rollback);
+  return rows;
+}
+
+std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, const Change& change,
+                              const Rollbacks& rollbacks, const Rng& stream,
+                              const rbl::BehaviorConfig& config) {
+  const Stopwatch adapting;
+  Ledger ledger(identity.level);
+  const Store& phi = ledger.open("phi", Role::kBehavior);
+  const rbl::BehaviorPointer behavior = rbl::make_behavior(phi, *identity.network, config);
+  ledger.commit(behavior->init(stream));
+  for (const auto& rollback : rollbacks) rollback->before(*identity.theta);
+  const rbl::Attached function = rbl::attach(*identity.network, behavior);
+  const Adapted adapted = change(ledger, phi, function, {});
+  for (const auto& rollback : rollbacks) rollback->after(*identity.theta);
+  const Stage stage = look(identity, *identity.theta, function);
+  const double adapt_seconds = adapting.seconds();
+
+  std::vector<Row> rows;
+  for (const auto& rollback : rollbacks) {
+    rbl::Subject subject(ledger, *identity.theta, *identity.network, behavior);
+    rollback->undo(subject);
+    Row row = make_row(identity, label, "phi", rollback->id(), stage,
+                       look(identity, *identity.theta, subject.function()));
+    price(row, *rollback, adapted, adapt_seconds);
+    row.phi_digest = hex(fingerprint(phi));
+    row.bytes_behavior = phi.bytes();
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<Row> adaptation_trials(const Identity& identity, std::string_view study,
+                                   Mechanism mechanism) {
+  const Label label{std::string(study), std::string(mechanism_name(mechanism))};
+  const Change change =
+      learn(identity, identity.shifted(), mechanism, identity.rng.stream("adapt"));
+  Rollbacks on_theta;
+  on_theta.push_back(rbl::no_rollback());
+  on_theta.push_back(rbl::snapshot());
+  on_theta.push_back(rbl::subtract_delta());
+  on_theta.push_back(fine_tune_back(identity));
+  std::vector<Row> rows = trial_on_theta(identity, label, change, on_theta);
+  Rollbacks on_phi;
+  on_phi.push_back(rbl::no_rollback());
+  on_phi.push_back(rbl::unload());
+  for (Row& row : trial_on_phi(identity, label, change, on_phi, identity.rng.stream("lora"))) {
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, const Change& change,
+                              const Rollbacks& rollbacks, const Rng& stream) {
+  return trial_on_phi(identity, label, change, rollbacks, stream, lora_config());
+}
+
+}  // namespace palinode::experiments

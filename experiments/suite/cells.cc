@@ -1,0 +1,97 @@
+#include "experiments/suite/cells.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "experiments/suite/outcome_json.h"
+#include "tensor/digest.h"
+#include "tensor/error.h"
+#include "tensor/file.h"
+
+namespace palinode::experiments {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 32U;
+
+const std::string& program_digest() {
+  static const std::string kDigest = hex(sha256(read_file("/proc/self/exe", kMostBytes)));
+  return kDigest;
+}
+
+std::string reason() { return std::strerror(errno); }
+
+}  // namespace
+
+CellFile::CellFile(std::string path, const std::string& settings_digest)
+    : path_(std::move(path)), program_(program_digest()), settings_(settings_digest) {
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw EnvironmentError(fmt::format("cannot write {}: {}", path_, reason()));
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(descriptor_);
+    throw EnvironmentError(fmt::format("{}: another run is writing into this folder", path_));
+  }
+  const std::string lines = read_file(path_, kMostBytes);
+  found_ = read(lines);
+  // A torn line would swallow the next one.
+  if (!lines.empty() && lines.back() != '\n' && ::write(descriptor_, "\n", 1) != 1) {
+    throw EnvironmentError(fmt::format("cannot write {}: {}", path_, reason()));
+  }
+}
+
+CellFile::~CellFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::string CellFile::line(const std::string& key, const FinishedCell& cell) const {
+  ordered_json json;
+  json["key"] = key;
+  json["program"] = program_;
+  json["settings"] = settings_;
+  json["seconds"] = cell.seconds;
+  json["outcome"] = outcome_json(cell.outcome);
+  json["digest"] = hex(sha256(key + json["outcome"].dump()));
+  return json.dump() + "\n";
+}
+
+std::map<std::string, FinishedCell> CellFile::read(const std::string& lines) const {
+  std::map<std::string, FinishedCell> cells;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    const std::size_t end = lines.find('\n', begin);
+    if (end == std::string::npos) break;
+    const std::string_view text = std::string_view(lines).substr(begin, end - begin);
+    begin = end + 1;
+    const ordered_json json = ordered_json::parse(text, nullptr, false);
+    if (!json.is_object() || json.value("program", "") != program_ ||
+        json.value("settings", "") != settings_ || !json.contains("outcome")) {
+      continue;
+    }
+    const std::string key = json.value("key", "");
+    if (json.value("digest", "") != hex(sha256(key + json["outcome"].dump()))) continue;
+    cells[key] = {outcome_from_json(json["outcome"]), json.value("seconds", 0.0)};
+  }
+  return cells;
+}
+
+void CellFile::append(const std::string& key, const FinishedCell& cell) {
+  if (descriptor_ < 0) return;
+  const std::string text = line(key, cell);
+  const std::scoped_lock lock(mutex_);
+  const ssize_t written = ::write(descriptor_, text.data(), text.size());
+  if (written != static_cast<ssize_t>(text.size()) || ::fdatasync(descriptor_) != 0) {
+    throw EnvironmentError(fmt::format("cannot write {}: {}", path_, reason()));
+  }
+}
+
+void CellFile::remove() {
+  if (descriptor_ >= 0) remove_file(path_);
+}
+
+}  // namespace palinode::experiments

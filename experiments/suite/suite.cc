@@ -1,0 +1,326 @@
+#include "experiments/suite/suite.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "experiments/digits.h"
+#include "experiments/embedded.h"
+#include "experiments/environment.h"
+#include "experiments/report.h"
+#include "experiments/results/database.h"
+#include "experiments/suite/cells.h"
+#include "experiments/suite/progress.h"
+#include "experiments/usage_error.h"
+#include "tensor/error.h"
+#include "tensor/file.h"
+#include "tensor/gemm.h"
+#include "tensor/parallel.h"
+
+namespace palinode::experiments {
+namespace {
+
+using nlohmann::ordered_json;
+
+// What is published under a name; "none" if such a run should have a digest and has none.
+std::optional<std::string> published_digest(const SuiteConfig& config, std::string_view study) {
+  if (!is_published_run(config)) return std::nullopt;
+  const ordered_json published = ordered_json::parse(embedded::digests_json());
+  const ordered_json& of_size = published.at(std::string(size_name(config.size)));
+  const auto found = of_size.find(study);
+  return found == of_size.end() ? "none" : found->get<std::string>();
+}
+
+// Intervals and verdicts are results too.
+std::string summary_digest(const SuiteResult& result) {
+  ordered_json j;
+  for (const Group& group : result.groups) j.push_back(group_json(group));
+  for (const CurvePoint& curve : result.curves) j.push_back(curve_json(curve));
+  for (const Claim& claim : result.claims) j.push_back(claim_json(claim));
+  return hex(sha256(j.dump()));
+}
+
+// All that can change a result, for telling runs apart.
+std::string settings_digest(const SuiteConfig& config, std::span<const StudyPlan> plans,
+                            const std::string& data_digest) {
+  ordered_json j;
+  for (const StudyPlan& plan : plans) j[std::string(plan.study->id)] = plan.settings.json();
+  j["size"] = size_name(config.size);
+  j["seed"] = config.first_seed;
+  j["seeds"] = config.seeds;
+  j["data"] = data_digest;
+  j["gemm"] = gemm_name(active_gemm());
+  j["ledger"] = static_cast<int>(config.level);
+  return hex(sha256(j.dump()));
+}
+
+using Finished = std::map<std::string, FinishedCell>;
+
+// Runs this peer's share of what is missing.
+void run_cells(const SuiteConfig& config, std::span<const StudyPlan> plans,
+               std::span<const PlannedCell> cells, Subjects& subjects, CellFile& file,
+               Finished& finished, Peers& peers) {
+  std::vector<PlannedCell> missing;
+  for (const PlannedCell& cell : cells) {
+    if (!finished.contains(cell.key)) missing.push_back(cell);
+  }
+  const std::vector<std::size_t> mine = share_of(missing, peers.rank(), peers.size());
+  Progress progress(plans, missing, mine, cells.size() - missing.size(), config.quiet);
+  std::mutex mutex;
+  parallel_jobs(mine.size(), [&](std::size_t index) {
+    const PlannedCell& planned = missing[mine[index]];
+    const StudyPlan& plan = plans[planned.study];
+    if (is_subject(planned.model)) subjects.get(planned.model, planned.seed);
+    const auto start = std::chrono::steady_clock::now();
+    FinishedCell cell;
+    cell.outcome =
+        plan.study->run(Cell(*plan.study, plan.settings, planned.model, planned.seed, subjects));
+    for (Row& row : cell.outcome.rows) row.backend = gemm_name(active_gemm());
+    cell.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    file.append(planned.key, cell);
+    progress.advance(planned);
+    const std::scoped_lock lock(mutex);
+    finished[planned.key] = std::move(cell);
+  });
+}
+
+// What every peer has finished, on every peer.
+void share(const CellFile& file, Finished& finished, Peers& peers) {
+  if (peers.size() == 1) return;
+  std::string mine;
+  for (const auto& [key, cell] : finished) mine += file.line(key, cell);
+  for (const std::string& lines : peers.exchange(mine)) finished.merge(file.read(lines));
+}
+
+// A ledger or certificate of another run would mislead beside this one's results.
+void remove_leftovers(const std::string& out) {
+  for (const char* name : {"/ledger.jsonl", "/certificate.json"}) {
+    std::error_code error;
+    std::filesystem::remove(out + name, error);
+    if (error) {
+      throw EnvironmentError(fmt::format("cannot remove {}{}: {}", out, name, error.message()));
+    }
+  }
+}
+
+ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate& c) {
+  ordered_json j;
+  j["schema"] = 1;
+  j["exact"] = c.exact();
+  j["backend"] = gemm_name(active_gemm());
+  j["probes"] = c.probes;
+  j["seed"] = config.first_seed;
+  j["fingerprint"] = {{"before", hex(c.fingerprint_before)},
+                      {"during", hex(c.fingerprint_during)},
+                      {"after", hex(c.fingerprint_after)}};
+  j["logits_xxh3"] = {{"before", hex(c.logits_before)},
+                      {"during", hex(c.logits_during)},
+                      {"after", hex(c.logits_after)}};
+  j["during"] = {{"kl", c.kl_during}, {"js", c.js_during}};
+  j["after"] = {{"kl", c.kl_after}, {"js", c.js_after}};
+  j["command"] = fmt::format("palinode study run E1 --seed {}", config.first_seed);
+  return j;
+}
+
+}  // namespace
+
+std::vector<StudyPlan> study_plans(const SuiteConfig& config) {
+  std::vector<StudyPlan> plans;
+  for (const Study* study : config.studies) {
+    plans.push_back({study, Settings(study->knobs, config.size)});
+  }
+  for (const Override& each : config.overrides) {
+    std::size_t taken = 0;
+    const std::string name = each.assignment.substr(0, each.assignment.find('='));
+    for (StudyPlan& plan : plans) {
+      if (!each.study.empty() && &find_study(each.study) != plan.study) continue;
+      if (each.study.empty() && plans.size() > 1 && !plan.settings.has(name)) continue;
+      plan.settings.set(each.assignment);
+      ++taken;
+    }
+    if (taken == 0 && each.study.empty()) {
+      throw UsageError(fmt::format("no study has a setting \"{}\"", name));
+    }
+  }
+  return plans;
+}
+
+bool is_published_run(const SuiteConfig& config) {
+  if (config.first_seed != kPublishedSeed || config.seeds != 0 || !config.data_path.empty() ||
+      active_gemm() != Gemm::kCanonical) {
+    return false;
+  }
+  return std::ranges::all_of(study_plans(config), [&config](const StudyPlan& plan) {
+    return plan.settings == Settings(plan.study->knobs, config.size);
+  });
+}
+
+bool SuiteResult::digests_match() const {
+  return std::ranges::none_of(digests, [](const auto& item) { return item.second.mismatch(); });
+}
+
+namespace {
+
+// Rows, points, groups and claims from finished cells, in the order of the plan.
+void assemble(const SuiteConfig& config, std::span<const PlannedCell> cells, Finished& finished,
+              SuiteResult& result) {
+  std::map<std::string, std::pair<double, double>> seconds;
+  for (std::size_t s = 0; s < result.plans.size(); ++s) {
+    const std::size_t first_row = result.rows.size(), first_point = result.points.size();
+    const Study& study = *result.plans[s].study;
+    const std::string id(study.id);
+    for (const PlannedCell& cell : cells) {
+      if (cell.study != s) continue;
+      FinishedCell& found = finished.at(cell.key);
+      Outcome& outcome = found.outcome;
+      if (outcome.certificate && !result.certificate) result.certificate = outcome.certificate;
+      std::ranges::move(outcome.rows, std::back_inserter(result.rows));
+      std::ranges::move(outcome.points, std::back_inserter(result.points));
+      auto& [sum, count] = seconds[id + "/" + cell.model];
+      sum = sum + found.seconds;
+      count = count + 1;
+    }
+    const auto rows = std::span<const Row>(result.rows).subspan(first_row);
+    const auto points = std::span<const Point>(result.points).subspan(first_point);
+    result.digests[id] = {study_digest(rows, points), published_digest(config, id)};
+    if (study.fault != nullptr) {
+      const std::string fault = study.fault(rows, points);
+      if (!fault.empty()) result.faults.push_back(fault);
+    }
+  }
+  for (const auto& [key, sum] : seconds) result.seconds[key] = sum.first / sum.second;
+  result.groups = group_rows(result.rows);
+  result.curves = curves_of(result.points);
+  result.claims = judge_claims(result.groups, result.curves);
+  result.unload_fault = unload_fault(result.rows);
+}
+
+}  // namespace
+
+SuiteResult run_suite(const SuiteConfig& config) {
+  SuiteResult result;
+  result.plans = study_plans(config);
+  const std::vector<PlannedCell> cells =
+      plan_cells(result.plans, config.size, config.first_seed, config.seeds);
+  const std::unique_ptr<Peers> alone = no_peers();
+  Peers& peers = config.peers != nullptr ? *config.peers : *alone;
+  const bool writes = !config.out.empty() && peers.rank() == 0;
+  if (!config.out.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(config.out, error);
+    if (error) {
+      throw EnvironmentError(fmt::format("cannot make {}: {}", config.out, error.message()));
+    }
+  }
+  Options options{
+      .level = config.level, .ledger_seed = config.first_seed, .digits_path = config.data_path};
+  result.data_digest =
+      make_tasks(config.data_path.empty() ? embedded_digits() : read_digits(config.data_path))
+          .digest;
+  const std::string settings = settings_digest(config, result.plans, result.data_digest);
+  const std::string rank = peers.rank() == 0 ? "" : fmt::format(".{}", peers.rank());
+  const std::string path = config.out + "/cells" + rank + ".jsonl";
+  std::optional<CellFile> file;
+  if (config.out.empty()) {
+    file.emplace();
+  } else {
+    if (config.fresh) remove_file(path);
+    file.emplace(path, settings);
+  }
+  if (writes) remove_leftovers(config.out);
+  if (writes && config.level != Ledger::Level::kOff) {
+    options.ledger_path = config.out + "/ledger.jsonl";
+  }
+  Subjects subjects(options);
+  const Identity& first = subjects.get("digits-mlp", config.first_seed);
+  if (config.level != Ledger::Level::kOff) {
+    result.ledger = {first.ledger->sequence(), first.ledger->head()};
+  }
+  Finished finished = std::move(file->found());
+  share(*file, finished, peers);
+  run_cells(config, result.plans, cells, subjects, *file, finished, peers);
+  share(*file, finished, peers);
+  result.outside_contract = gemm_warning();
+  assemble(config, cells, finished, result);
+  if (config.studies.size() == studies().size()) {
+    result.digests["summary"] = {summary_digest(result), published_digest(config, "summary")};
+  }
+  file->remove();
+  return result;
+}
+
+ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) {
+  ordered_json j;
+  j["schema"] = kResultsSchema;
+  j["version"] = version();
+  j["environment"] = environment_json();
+  j["environment"]["command"] = config.command;
+  j["environment"]["seed"] = config.first_seed;
+  j["environment"]["seeds"] = config.seeds != 0 ? ordered_json(config.seeds) : ordered_json();
+  j["environment"]["quick"] = config.size == Size::kQuick;
+  j["environment"]["data_digest"] = result.data_digest;
+  if (!result.outside_contract.empty()) j["environment"]["warning"] = result.outside_contract;
+  j["settings"] = ordered_json::object();
+  for (const StudyPlan& plan : result.plans) {
+    j["settings"][std::string(plan.study->id)] = plan.settings.json();
+  }
+  j["digests"] = ordered_json::object();
+  for (const auto& [study, check] : result.digests) {
+    ordered_json d{{"computed", check.computed}, {"published", nullptr}, {"match", nullptr}};
+    if (check.published) {
+      d["published"] = *check.published;
+      d["match"] = !check.mismatch();
+    }
+    j["digests"][study] = d;
+  }
+  j["ledger"] = {{"records", result.ledger.records}, {"head", hex(result.ledger.head)}};
+  for (const char* part : {"rows", "groups", "points", "curves", "claims"}) {
+    j[part] = ordered_json::array();
+  }
+  for (const Row& row : result.rows) j["rows"].push_back(row_json(row));
+  for (const Group& group : result.groups) j["groups"].push_back(group_json(group));
+  for (const Point& point : result.points) j["points"].push_back(point_json(point));
+  for (const CurvePoint& curve : result.curves) j["curves"].push_back(curve_json(curve));
+  for (const Claim& claim : result.claims) j["claims"].push_back(claim_json(claim));
+  return j;
+}
+
+void write_results(const SuiteConfig& config, const SuiteResult& result) {
+  const ordered_json json = results_json(config, result);
+  write_file_atomically(config.out + "/results.json", json.dump(1) + "\n");
+  write_file_atomically(config.out + "/results.csv", rows_csv(result.rows));
+  write_file_atomically(config.out + "/curves.csv", points_csv(result.points));
+  write_database(config.out + "/results.db", json);
+  if (result.certificate) {
+    write_file_atomically(config.out + "/certificate.json",
+                          certificate_json(config, *result.certificate).dump(1) + "\n");
+  }
+  write_file_atomically(config.out + "/report.html", render_report(nlohmann::json(json)));
+}
+
+std::string updated_digests(const SuiteConfig& config, const SuiteResult& result) {
+  ordered_json published = ordered_json::parse(embedded::digests_json());
+  ordered_json& of_size = published[std::string(size_name(config.size))];
+  for (const auto& [study, check] : result.digests) of_size[study] = check.computed;
+  return published.dump(2) + "\n";
+}
+
+std::string updated_costs(const SuiteConfig& config, const SuiteResult& result) {
+  ordered_json costs = ordered_json::parse(embedded::costs_json());
+  ordered_json& of_size = costs[std::string(size_name(config.size))];
+  for (const auto& [key, seconds] : result.seconds) {
+    of_size["seconds"][key] = static_cast<double>(std::llround(seconds * 1000)) / 1000;
+  }
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  of_size["memory"] = static_cast<double>(usage.ru_maxrss) * 1024;
+  return costs.dump(2) + "\n";
+}
+
+}  // namespace palinode::experiments

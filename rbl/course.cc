@@ -1,5 +1,7 @@
 #include "rbl/course.h"
 
+#include "tensor/error.h"
+
 namespace palinode::rbl {
 
 MakeOptimizer sgd(const optim::SgdConfig& config) {
@@ -32,7 +34,12 @@ Work run(Ledger& ledger, const Store& target, const nn::Model& function, const C
     Proposal proposal = optimizer->propose(now.gradients, {.scale = options.scale});
     proposal.seed = options.seed;
     if (options.reason) proposal.reason = *options.reason;
-    ledger.commit(proposal);
+    try {
+      ledger.commit(proposal);
+    } catch (const NonFiniteError&) {
+      if (!options.stop_if_not_finite) throw;
+      break;  // refused whole: the target is what it was
+    }
     if (options.after_step) options.after_step(target);
   }
   return work;

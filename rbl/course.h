@@ -46,6 +46,8 @@ struct CourseOptions {
   double scale = 1;                   // of every gradient: -1 climbs the loss
   std::optional<Reason> reason = {};  // in place of the optimizer's own: kPolicyGradient
   std::uint64_t seed = 0;
+  // Of a course that may diverge: end it before a step whose values would not be finite.
+  bool stop_if_not_finite = false;
   std::function<void(const Store& target)> after_step = {};  // after each commit
 };
 

@@ -1,5 +1,8 @@
 #include "experiments/subjects/identity.h"
 
+#include <fmt/format.h>
+
+#include "experiments/usage_error.h"
 #include "rbl/metrics.h"
 #include "tensor/error.h"
 
@@ -19,6 +22,16 @@ std::string_view mechanism_name(Mechanism mechanism) {
       return "policy-gradient";
   }
   PALINODE_ASSERT(false);
+}
+
+Mechanism mechanism_named(std::string_view name) {
+  std::string known;
+  for (const Mechanism each : {Mechanism::kSgd, Mechanism::kMomentum, Mechanism::kAdam,
+                               Mechanism::kAdamW, Mechanism::kPolicyGradient}) {
+    if (mechanism_name(each) == name) return each;
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", mechanism_name(each));
+  }
+  throw UsageError(fmt::format("no mechanism \"{}\"; there are {}", name, known));
 }
 
 double score(const nn::Model& function, const Labelled& examples) {

@@ -22,6 +22,8 @@ namespace palinode::experiments {
 // How an adaptation changes weights.
 enum class Mechanism : std::uint8_t { kSgd, kMomentum, kAdam, kAdamW, kPolicyGradient };
 std::string_view mechanism_name(Mechanism mechanism);  // "sgd", ..., "policy-gradient"
+// Throws UsageError listing them.
+Mechanism mechanism_named(std::string_view name);
 
 using BatchAt = std::function<Labelled(std::uint64_t t)>;
 

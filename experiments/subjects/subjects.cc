@@ -9,12 +9,14 @@
 
 namespace palinode::experiments {
 
-extern const std::vector<SubjectInfo> kDigitsSubjects;
+extern const std::vector<SubjectInfo> kDigitsSubjects, kImageSubjects, kTextSubjects,
+    kDetectorSubjects;
 
 std::span<const SubjectInfo> subject_infos() {
   static const std::vector<SubjectInfo> kAll = [] {
     std::vector<SubjectInfo> all;
-    for (const std::vector<SubjectInfo>* part : {&kDigitsSubjects}) {
+    for (const std::vector<SubjectInfo>* part :
+         {&kDigitsSubjects, &kImageSubjects, &kTextSubjects, &kDetectorSubjects}) {
       all.insert(all.end(), part->begin(), part->end());
     }
     return all;

@@ -20,7 +20,7 @@ class Estimated : public Rollback {
     const Store& theta = subject.theta();
     const Values adapted = values_of(theta);
     count(run(subject.ledger(), theta, subject.function(), adaptation_,
-              {.state = fmt::format("{}.{}", id(), theta.name())}));
+              {.state = fmt::format("{}.{}", id(), theta.name()), .stop_if_not_finite = true}));
     const Values moved = zip(values_of(theta), adapted, kMinus);
     subject.ledger().commit(
         replace(theta, zip(adapted, moved, kMinus), Reason::kSubtract, "estimated-delta"));

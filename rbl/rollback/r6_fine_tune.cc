@@ -26,6 +26,7 @@ class FineTune : public Rollback {
 class FineTuneCourse : public Rollback {
  public:
   explicit FineTuneCourse(const Course& original) : Rollback("R6"), original_(original) {}
+  std::string variant() const override { return fmt::format("{}-steps", original_.steps); }
   std::uint64_t bytes_kept() const override { return 0; }
 
  protected:

@@ -15,7 +15,9 @@ class Ascent : public Rollback {
  protected:
   void roll_back(Subject& subject) override {
     count(run(subject.ledger(), subject.theta(), subject.function(), adaptation_,
-              {.state = fmt::format("{}.{}", id(), subject.theta().name()), .scale = -1}));
+              {.state = fmt::format("{}.{}", id(), subject.theta().name()),
+               .scale = -1,
+               .stop_if_not_finite = true}));
   }
 
  private:

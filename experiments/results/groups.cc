@@ -31,6 +31,18 @@ Summary over(const Group& group, std::string_view name, double (*figure)(const R
   return summarize(values, name);
 }
 
+// Over seeds and, where the rows have them, over probes.
+Summary recoverability_of(const Group& group) {
+  std::vector<double> values;
+  std::vector<std::vector<double>> inner;
+  for (const Row* row : group.rows) {
+    values.push_back(row->rf.value);
+    if (!row->rf_resampled.empty()) inner.push_back(row->rf_resampled);
+  }
+  return inner.size() == values.size() ? summarize_nested(values, inner, "rf")
+                                       : summarize(values, "rf");
+}
+
 void fill(Group& group) {
   group.kl_adapt = over(group, "kl_adapt", [](const Row& r) { return r.kl_adapt; });
   group.js_adapt = over(group, "js_adapt", [](const Row& r) { return r.js_adapt; });
@@ -57,7 +69,7 @@ void fill(Group& group) {
     group.bits_equal += row->words_changed == 0 && row->logits_bit_equal ? 1 : 0;
   }
   if (group.rf_state == rbl::Recoverability::State::kValue) {
-    group.rf = over(group, "rf", [](const Row& r) { return r.rf.value; });
+    group.rf = recoverability_of(group);
   }
   group.verdict = verdict_of(group);
 }

@@ -9,10 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <vector>
 
+#include "experiments/studies/self_test.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
+#include "tensor/kernels/math.h"
+#include "tensor/kernels/reduce.h"
 
 namespace palinode::experiments {
 namespace {
@@ -42,6 +46,17 @@ class Split : public nn::Model {
   std::size_t rows_;
 };
 
+// The paper repeats its baseline four times and reports how the entropy of sampled answers varies.
+constexpr std::size_t kRepeats = 4;
+
+double mean_entropy(const Tensor& log_p) {
+  const std::span<const double> l = log_p.values<double>();
+  std::vector<double> terms(l.size());
+  kernels::exp(l, std::span<double>(terms));
+  for (std::size_t i = 0; i < l.size(); ++i) terms[i] = -terms[i] * l[i];
+  return kernels::sum<double>(terms) / static_cast<double>(log_p.shape()[0]);
+}
+
 Change plant(double leak) {
   return commit_once([leak](const Store& theta) -> Proposal {
     const Entry& entry = theta.entries()[theta.index("layer.1.weight")];
@@ -66,6 +81,11 @@ Outcome run(const Cell& cell) {
     outcome.rows.push_back(
         make_row(identity, {"E0", fmt::format("batch-of-{}", rows)}, "theta", "R0", split, split));
   }
+  for (std::size_t repeat = 1; repeat <= kRepeats; ++repeat) {
+    const rbl::Observation seen = rbl::observe(*identity.network, *identity.theta, identity.probes);
+    outcome.points.push_back(cell.point("baseline", "repeat", static_cast<double>(repeat),
+                                        "entropy", mean_entropy(seen.log_p), identity.data));
+  }
   for (const double leak : kLeaks) {
     Rollbacks rollbacks;
     rollbacks.push_back(rbl::no_rollback());
@@ -80,6 +100,14 @@ Outcome run(const Cell& cell) {
 const std::vector<Knob> kKnobs = with_subjects({"digits-mlp"}, {"digits-mlp"});
 
 std::string null_fault(std::span<const Row> rows, std::span<const Point> /*points*/) {
+  if (std::string fault = instrument_fault(); !fault.empty()) return "E0: " + fault;
+  std::map<std::string, std::uint64_t> seeds;  // by the fingerprint of the identity they made
+  for (const Row& row : rows) {
+    const auto [found, added] = seeds.try_emplace(row.theta_fingerprint_before, row.seed);
+    if (!added && found->second != row.seed) {
+      return fmt::format("E0: seeds {} and {} made one identity", found->second, row.seed);
+    }
+  }
   for (const Row& row : rows) {
     if (row.study != "E0") continue;
     const bool leak = row.mechanism == "planted-leak";

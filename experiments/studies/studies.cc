@@ -9,10 +9,11 @@
 
 namespace palinode::experiments {
 
-extern const Study kNull, kUnload, kNoise, kFineTuning, kPolicyGradient;
+extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull, kUnload, kNoise, kFineTuning, kPolicyGradient};
+  static const std::vector<Study> kAll = {kNull,  kUnload,     kElimination,
+                                          kNoise, kFineTuning, kPolicyGradient};
   return kAll;
 }
 

@@ -9,11 +9,12 @@
 
 namespace palinode::experiments {
 
-extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient;
+extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
+    kOptimizerState;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,  kUnload,     kElimination,
-                                          kNoise, kFineTuning, kPolicyGradient};
+  static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,   kNoise,
+                                          kFineTuning, kPolicyGradient, kOptimizerState};
   return kAll;
 }
 

@@ -10,11 +10,11 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
-    kOptimizerState;
+    kOptimizerState, kBuffers;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,   kNoise,
-                                          kFineTuning, kPolicyGradient, kOptimizerState};
+  static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,    kNoise,
+                                          kFineTuning, kPolicyGradient, kOptimizerState, kBuffers};
   return kAll;
 }
 

@@ -9,12 +9,12 @@
 
 namespace palinode::experiments {
 
-extern const std::vector<SubjectInfo> kDigitsSubjects;
+extern const std::vector<SubjectInfo> kDigitsSubjects, kDigitsBnSubjects;
 
 std::span<const SubjectInfo> subject_infos() {
   static const std::vector<SubjectInfo> kAll = [] {
     std::vector<SubjectInfo> all;
-    for (const std::vector<SubjectInfo>* part : {&kDigitsSubjects}) {
+    for (const std::vector<SubjectInfo>* part : {&kDigitsSubjects, &kDigitsBnSubjects}) {
       all.insert(all.end(), part->begin(), part->end());
     }
     return all;

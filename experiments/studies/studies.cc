@@ -10,11 +10,12 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
-    kOptimizerState, kBuffers;
+    kOptimizerState, kBuffers, kSvar;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,    kNoise,
-                                          kFineTuning, kPolicyGradient, kOptimizerState, kBuffers};
+  static const std::vector<Study> kAll = {kNull,           kUnload,     kElimination,
+                                          kNoise,          kFineTuning, kPolicyGradient,
+                                          kOptimizerState, kBuffers,    kSvar};
   return kAll;
 }
 

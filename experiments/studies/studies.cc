@@ -10,12 +10,12 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
-    kOptimizerState, kBuffers, kSvar;
+    kOptimizerState, kBuffers, kSvar, kLeakageScore;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,           kUnload,     kElimination,
-                                          kNoise,          kFineTuning, kPolicyGradient,
-                                          kOptimizerState, kBuffers,    kSvar};
+  static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,    kNoise,
+                                          kFineTuning, kPolicyGradient, kOptimizerState, kBuffers,
+                                          kSvar,       kLeakageScore};
   return kAll;
 }
 

@@ -10,12 +10,12 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
-    kOptimizerState, kBuffers, kSvar, kLeakageScore;
+    kOptimizerState, kBuffers, kSvar, kLeakageScore, kShift;
 
 std::span<const Study> studies() {
   static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,    kNoise,
                                           kFineTuning, kPolicyGradient, kOptimizerState, kBuffers,
-                                          kSvar,       kLeakageScore};
+                                          kSvar,       kLeakageScore,   kShift};
   return kAll;
 }
 

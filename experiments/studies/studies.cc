@@ -10,12 +10,12 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
-    kOptimizerState, kBuffers, kSvar, kLeakageScore, kShift;
+    kOptimizerState, kBuffers, kSvar, kLeakageScore, kCache, kShift;
 
 std::span<const Study> studies() {
   static const std::vector<Study> kAll = {kNull,       kUnload,         kElimination,    kNoise,
                                           kFineTuning, kPolicyGradient, kOptimizerState, kBuffers,
-                                          kSvar,       kLeakageScore,   kShift};
+                                          kSvar,       kLeakageScore,   kCache,          kShift};
   return kAll;
 }
 

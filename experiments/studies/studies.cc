@@ -9,11 +9,13 @@
 
 namespace palinode::experiments {
 
-extern const Study kNull, kUnload, kNoise, kFineTuning, kPolicyGradient, kScale;
+extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
+    kOptimizerState, kScale, kBuffers, kSvar, kLeakageScore, kCache, kShift;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,       kUnload,         kNoise,
-                                          kFineTuning, kPolicyGradient, kScale};
+  static const std::vector<Study> kAll = {
+      kNull,  kUnload,  kElimination, kNoise,        kFineTuning, kPolicyGradient, kOptimizerState,
+      kScale, kBuffers, kSvar,        kLeakageScore, kCache,      kShift};
   return kAll;
 }
 

@@ -9,14 +9,15 @@
 
 namespace palinode::experiments {
 
-extern const std::vector<SubjectInfo> kDigitsSubjects, kImageSubjects, kTextSubjects,
-    kDetectorSubjects;
+extern const std::vector<SubjectInfo> kDigitsSubjects, kDigitsBnSubjects, kImageSubjects,
+    kTextSubjects, kDetectorSubjects;
 
 std::span<const SubjectInfo> subject_infos() {
   static const std::vector<SubjectInfo> kAll = [] {
     std::vector<SubjectInfo> all;
     for (const std::vector<SubjectInfo>* part :
-         {&kDigitsSubjects, &kImageSubjects, &kTextSubjects, &kDetectorSubjects}) {
+         {&kDigitsSubjects, &kDigitsBnSubjects, &kImageSubjects, &kTextSubjects,
+          &kDetectorSubjects}) {
       all.insert(all.end(), part->begin(), part->end());
     }
     return all;

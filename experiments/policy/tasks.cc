@@ -79,8 +79,8 @@ PolicyTask grid() {
           GridWorld(GridWorld::kGoalB),
           network(task),
           at_rates(with_entropy(usual, 0.01, 0.01), {1e-2, 3e-3}),
-          at_rates(with_entropy(usual, 0.02, 0.02), {1e-2, 3e-3}),
-          at_rates(with_entropy(usual, 0.02, 0.02), {2e-2, 6e-3})};
+          at_rates(with_entropy(usual, 0.04, 0.04), {1e-2, 3e-3}),
+          at_rates(with_entropy(usual, 0.04, 0.04), {1e-2, 3e-3})};
 }
 
 PolicyTask bandit(const Digits& digits) {

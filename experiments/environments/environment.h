@@ -34,8 +34,8 @@ concept EpisodicTask = std::copyable<T> &&
 // Any task of that kind, as a value.
 class Environment {
  public:
-  template <EpisodicTask T>
-  requires(!std::same_as<T, Environment>) Environment(T task)
+  template <class T>
+  requires(!std::same_as<T, Environment>) && EpisodicTask<T> Environment(T task)
       : task_(std::make_unique<Held<T>>(std::move(task))) {}
   Environment(const Environment& other);
   Environment(Environment&&) = default;

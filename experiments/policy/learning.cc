@@ -54,7 +54,9 @@ Learned learn(const nn::Model& policy, const Goal& goal, std::size_t states,
   const Tensor seen = spread(first.inputs, states);
   const Tensor start = rbl::log_probabilities(nn::evaluate(policy, seen));
   Learned learned{.start = first.mean_return, .evaluation = first.mean_return};
-  learned.curve.push_back({.mean_return = first.mean_return, .evaluation = first.mean_return});
+  learned.curve.push_back({.mean_return = first.mean_return,
+                           .evaluation = first.mean_return,
+                           .entropy = first.entropy});
   while (learned.evaluation < goal.target && learned.updates < goal.updates) {
     const Batch batch = update(learned.updates);
     ++learned.updates;

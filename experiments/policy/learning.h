@@ -37,7 +37,7 @@ inline constexpr std::size_t kStates = 256;
 enum class Stop : std::uint8_t { kTargetReached, kBudgetEnded };
 std::string_view stop_name(Stop stop);  // "target-reached", "budget-ended"
 
-// After an update; the first point, of update 0, is the start.
+// After an update; the first point, of update 0, is the start, by its evaluation.
 struct CurvePoint {
   std::uint64_t update = 0;
   std::uint64_t samples = 0;  // actions taken in training so far

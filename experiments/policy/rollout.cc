@@ -183,7 +183,7 @@ Rollout Players::play_steps(const nn::Model& policy, std::size_t steps) {
 Evaluation evaluate(const nn::Model& policy, const Environment& task, std::size_t episodes,
                     const Rng& stream) {
   const Rollout played = Players(task, episodes, stream).play_episodes(policy);
-  return {played.mean_return(), played.observations};
+  return {played.mean_return(), played.entropy, played.observations};
 }
 
 }  // namespace palinode::experiments::policy

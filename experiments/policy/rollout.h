@@ -77,7 +77,8 @@ class Players {
 // The mean return of whole episodes 0 to `episodes` - 1 of the stream, and what was seen in them.
 struct Evaluation {
   double mean_return = 0;
-  Tensor inputs;  // of the policy
+  double entropy = 0;  // of the policy, nats, mean over actions taken
+  Tensor inputs;       // of the policy
 };
 Evaluation evaluate(const nn::Model& policy, const Environment& task, std::size_t episodes,
                     const Rng& stream);

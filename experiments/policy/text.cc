@@ -201,7 +201,7 @@ Learned reinforce_text(Ledger& ledger, const Store& target, const nn::Model& mod
   const std::size_t samples = config.goal.episodes / task.prompts.shape()[0];
   const auto evaluation = [&]() -> Evaluation {
     const Continuations seen = continue_prompts(model, task, samples, stream.stream("evaluation"));
-    return {seen.mean_reward(), seen.inputs()};
+    return {seen.mean_reward(), seen.entropy, seen.inputs()};
   };
   return learn(model, config.goal, kSequences, evaluation, update);
 }

@@ -110,8 +110,8 @@ TEST_P(Trainers, TellOfTheWayInTheCurve) {
   ASSERT_EQ(learned.curve.size(), 5U);
   EXPECT_EQ(learned.curve[0].kl_start, 0);
   EXPECT_GT(learned.curve[4].kl_start, learned.curve[1].kl_start);
-  for (std::size_t i = 1; i < 5; ++i) {
-    EXPECT_GT(learned.curve[i].samples, learned.curve[i - 1].samples);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(learned.curve[i].samples > 0, i > 0);
     EXPECT_GT(learned.curve[i].entropy, 0.4);
     EXPECT_LE(learned.curve[i].entropy, std::log(2.0));
   }
@@ -171,7 +171,7 @@ TEST_P(Trainers, LearnTheSameBitsWithOneAndTwoThreads) {
   const Environment task = GridWorld(GridWorld::kGoalA);
   std::vector<Sha256Digest> digests;
   std::vector<double> returns;
-  for (const std::size_t count : {1, 2}) {
+  for (const std::size_t count : {std::size_t{1}, std::size_t{2}}) {
     set_threads(count);
     Identity identity(task);
     returns.push_back(identity.train(task, GetParam(), small(kNever)).evaluation);

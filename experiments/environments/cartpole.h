@@ -13,7 +13,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <span>
 
+#include "experiments/environments/environment.h"
 #include "tensor/rng.h"
 
 namespace palinode::experiments {
@@ -29,12 +32,20 @@ class CartPole {
     double angular_velocity = 0;  // rad/s
   };
 
+  struct Physics {
+    double force = 10;         // N, of a push to the right
+    double pole_mass = 0.1;    // kg
+    double half_length = 0.5;  // of the pole, m
+  };
+
   enum class Push { kLeft, kRight };
 
   // Values 0 to 3 of the stream, uniform in (-0.05, 0.05), are the first state: one stream an
   // episode.
-  explicit CartPole(const Rng& rng);
-  explicit CartPole(const State& state) : state_(state) {}
+  explicit CartPole(const Rng& rng) : CartPole(rng, Physics{}) {}
+  CartPole(const Rng& rng, const Physics& physics);
+  explicit CartPole(const State& state) : CartPole(state, Physics{}) {}
+  CartPole(const State& state, const Physics& physics) : physics_(physics), state_(state) {}
 
   void step(Push push);
 
@@ -44,8 +55,38 @@ class CartPole {
   bool over() const { return fallen() || steps_ >= kMaxSteps; }
 
  private:
+  Physics physics_;
   State state_;
   std::size_t steps_ = 0;
+};
+
+// CartPole as a task: action 0 pushes to the left and 1 to the right. An observation is position /
+// 2.4, velocity / 2, angle / 0.2 and angular velocity / 2, in f32.
+class BalanceTask {
+ public:
+  struct Config {
+    // With a negative force the two pushes are exchanged.
+    CartPole::Physics physics = {};
+    // Where the cart should stand, m. A step then earns max(0, 1 - |position - stand|), of the
+    // position after it, in place of 1.
+    std::optional<double> stand = {};
+  };
+
+  BalanceTask() : BalanceTask(Config{}) {}
+  explicit BalanceTask(const Config& config)
+      : config_(config), pole_(CartPole::State{}, config.physics) {}
+
+  std::size_t width() const { return 4; }
+  std::size_t actions() const { return 2; }
+  void reset(const Rng& stream) { pole_ = CartPole(stream, config_.physics); }
+  void observe(std::span<float> out) const;
+  double step(std::size_t action);
+  Progress progress() const;
+  const CartPole& pole() const { return pole_; }
+
+ private:
+  Config config_;
+  CartPole pole_;
 };
 
 }  // namespace palinode::experiments

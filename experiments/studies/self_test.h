@@ -24,12 +24,11 @@ struct Instruments {
 };
 
 // What is wrong with them, or nothing:
-//   direction   KL((1/2, 1/2) || (1/4, 3/4)) = ln(4/3) / 2, the other way round it is another number
-//   base        that number is in nats; JS of disjoint distributions is ln 2
-//   averaging   a mean over inputs of divergences, not the divergence of means
-//   zero        a function against itself is at 0 exactly, and RF is then undefined
-//   range       RF is not clamped: twice the loss left is -1
-//   seeds       two seeds, and two purposes of one seed, share no draw
+//   direction   KL((1/2, 1/2) || (1/4, 3/4)) = ln(4/3) / 2, the other way round it is another
+//   number base        that number is in nats; JS of disjoint distributions is ln 2 averaging   a
+//   mean over inputs of divergences, not the divergence of means zero        a function against
+//   itself is at 0 exactly, and RF is then undefined range       RF is not clamped: twice the loss
+//   left is -1 seeds       two seeds, and two purposes of one seed, share no draw
 std::string instrument_fault(const Instruments& instruments = {});
 
 }  // namespace palinode::experiments

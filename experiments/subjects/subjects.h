@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "experiments/subjects/identity.h"
+#include "experiments/tokenizer/tokenizer.h"
 #include "tensor/digest.h"
 
 namespace palinode::experiments {
@@ -40,6 +41,9 @@ const SubjectInfo& subject_info(std::string_view name);
 // Whether the table has it: a study may have models of its own. And whether it is large.
 bool is_subject(std::string_view name);
 bool is_large(std::string_view name);
+
+// Of austen-gpt and tied-gpt: the bytes of Austen's novels.
+const Tokenizer& austen_tokenizer();
 
 class Subjects {
  public:

@@ -26,10 +26,7 @@ struct Cut {
   Tokens train, validation;
 };
 
-const Tokenizer& tokenizer() {
-  static const Tokenizer kTokenizer = byte_tokenizer(load_text(data_set("austen")).bytes);
-  return kTokenizer;
-}
+const Tokenizer& tokenizer() { return austen_tokenizer(); }
 
 Cut cut(const char* name) {
   static std::mutex mutex;
@@ -161,6 +158,11 @@ std::unique_ptr<Identity> make_tied(std::uint64_t seed, const Options& options) 
 }
 
 }  // namespace
+
+const Tokenizer& austen_tokenizer() {
+  static const Tokenizer kTokenizer = byte_tokenizer(load_text(data_set("austen")).bytes);
+  return kTokenizer;
+}
 
 extern const std::vector<SubjectInfo> kTextSubjects = {
     {"austen-gpt", "gpt-4-128", "austen", "the committed language identity; 822,528 weights", true,

@@ -3,8 +3,11 @@
 //
 // Paper: table "recoverability by mechanism", row behavioral (RF 1, KL and JS below 1e-6). Here the
 // bar is equal bits.
+#include <fmt/format.h>
+
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
+#include "rbl/mutate.h"
 
 namespace palinode::experiments {
 namespace {
@@ -27,7 +30,72 @@ rbl::Certificate certificate(const Identity& identity) {
                       rbl::observe(*identity.network, *identity.theta, identity.probes));
 }
 
-const std::vector<Knob> kKnobs = with_subjects({"digits-mlp"}, {"digits-mlp"});
+const std::vector<Knob> kKnobs = with_subjects(
+    {"digits-mlp", "lande"}, {"digits-mlp", "lande", "fashion-cnn", "tied-gpt", "austen-gpt"},
+    {{"kind_steps", "steps of Adam for each kind of behavior", 60.0, 100.0},
+     {"kind_steps_large", "the same on large models", 10.0, 20.0}});
+
+// Every kind that can enter this model, for a number of steps.
+void every_kind(const Cell& cell, Outcome& outcome) {
+  const Identity& identity = cell.identity();
+  const std::uint64_t steps =
+      cell.settings().count(is_large(cell.model()) ? "kind_steps_large" : "kind_steps");
+  for (const rbl::BehaviorKind& kind : rbl::behavior_kinds()) {
+    if (kind.sites(*identity.network).empty()) continue;
+    const Rng stream = identity.rng.stream(fmt::format("e1/{}", kind.name));
+    const Change change = [&](Ledger& ledger, const Store& target, const nn::Model& function,
+                              const Hooks& hooks) {
+      const double lr = rate_of(identity, Mechanism::kAdam, target);
+      const Goal goal = {.score = std::nullopt, .most_steps = steps};
+      return adapt(ledger, target, function, identity, identity.shifted(),
+                   course_of(identity, identity.shifted(), Mechanism::kAdam, lr, stream), goal,
+                   hooks);
+    };
+    Rollbacks rollbacks;
+    rollbacks.push_back(rbl::unload());
+    for (Row& row : trial_on_phi(identity, {"E1", "adam"}, change, rollbacks, stream,
+                                 {.kind = std::string(kind.name)})) {
+      row.variant = kind.name;
+      outcome.rows.push_back(std::move(row));
+    }
+  }
+}
+
+// Two behaviors one over the other, unloaded last first, and one in the place of the other.
+void nested_and_swapped(const Identity& identity, Outcome& outcome) {
+  Ledger ledger(identity.level);
+  std::vector<rbl::BehaviorPointer> units;
+  for (const char* name : {"e1/inner", "e1/outer"}) {
+    const Store& phi = ledger.open(name, Role::kBehavior);
+    units.push_back(rbl::make_behavior(phi, *identity.network, lora_config()));
+    const Rng stream = identity.rng.stream(name);
+    ledger.commit(units.back()->init(stream));
+    // What B starts from is 0; noise makes a behavior of it that does something.
+    ledger.commit(rbl::noise(phi, 0.05, stream.stream("noise")));
+  }
+  const auto add = [&](const char* variant, const Stage& during) {
+    Row row = make_row(identity, {"E1", "noise"}, "phi", "R17", during,
+                       look(identity, *identity.theta, *identity.network));
+    row.variant = variant;
+    row.phi_digest = hex(fingerprint(units.back()->phi()));
+    row.bytes_behavior = units.front()->phi().bytes() + units.back()->phi().bytes();
+    outcome.rows.push_back(std::move(row));
+  };
+  {
+    rbl::Attached inner = rbl::attach(*identity.network, units[0]);
+    rbl::Attached outer = rbl::attach(inner, units[1]);
+    const Stage both = look(identity, *identity.theta, outer);
+    rbl::detach(std::move(outer));
+    rbl::detach(std::move(inner));
+    add("nested", both);
+  }
+  rbl::detach(rbl::attach(*identity.network, units[0]));
+  rbl::Attached second = rbl::attach(*identity.network, units[1]);
+  const Stage swapped = look(identity, *identity.theta, second);
+  rbl::detach(std::move(second));
+  add("swapped", swapped);
+}
+
 
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();
@@ -38,6 +106,8 @@ Outcome run(const Cell& cell) {
     outcome.add(trial_on_phi(identity, {"E1", name}, adapt_with_adam(identity, name), rollbacks,
                              identity.rng.stream(name)));
   }
+  every_kind(cell, outcome);
+  nested_and_swapped(identity, outcome);
   outcome.certificate = certificate(identity);
   return outcome;
 }

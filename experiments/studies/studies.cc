@@ -10,10 +10,11 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kNoise, kFineTuning, kPolicyGradient, kScale;
+extern const Study kReplay;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,       kUnload,         kNoise,
-                                          kFineTuning, kPolicyGradient, kScale};
+  static const std::vector<Study> kAll = {kNull,           kUnload, kNoise, kFineTuning,
+                                          kPolicyGradient, kScale,  kReplay};
   return kAll;
 }
 

@@ -10,11 +10,11 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kNoise, kFineTuning, kPolicyGradient, kScale;
-extern const Study kReplay;
+extern const Study kRounding, kReplay;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,           kUnload, kNoise, kFineTuning,
-                                          kPolicyGradient, kScale,  kReplay};
+  static const std::vector<Study> kAll = {kNull,           kUnload,   kNoise, kFineTuning,
+                                          kPolicyGradient, kRounding, kScale, kReplay};
   return kAll;
 }
 

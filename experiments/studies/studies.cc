@@ -10,12 +10,12 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kNoise, kFineTuning, kPolicyGradient, kScale;
-extern const Study kSequential, kRounding, kReplay, kSiblings, kAnchored, kRelearning;
+extern const Study kSequential, kRounding, kReplay, kSiblings, kLifeCycle, kAnchored, kRelearning;
 
 std::span<const Study> studies() {
-  static const std::vector<Study> kAll = {kNull,           kUnload,     kNoise,    kFineTuning,
-                                          kPolicyGradient, kSequential, kRounding, kScale,
-                                          kReplay,         kSiblings,   kAnchored, kRelearning};
+  static const std::vector<Study> kAll = {
+      kNull,  kUnload, kNoise,    kFineTuning, kPolicyGradient, kSequential, kRounding,
+      kScale, kReplay, kSiblings, kLifeCycle,  kAnchored,       kRelearning};
   return kAll;
 }
 

@@ -10,12 +10,13 @@
 namespace palinode::experiments {
 
 extern const Study kNull, kUnload, kNoise, kFineTuning, kPolicyGradient, kScale;
-extern const Study kSequential, kRounding, kReplay, kSiblings, kLifeCycle, kAnchored, kRelearning;
+extern const Study kSequential, kRounding, kReplay, kBudget, kSiblings, kLifeCycle, kAnchored,
+    kRelearning;
 
 std::span<const Study> studies() {
   static const std::vector<Study> kAll = {
-      kNull,  kUnload, kNoise,    kFineTuning, kPolicyGradient, kSequential, kRounding,
-      kScale, kReplay, kSiblings, kLifeCycle,  kAnchored,       kRelearning};
+      kNull,  kUnload, kNoise,  kFineTuning, kPolicyGradient, kSequential, kRounding,
+      kScale, kReplay, kBudget, kSiblings,   kLifeCycle,      kAnchored,   kRelearning};
   return kAll;
 }
 

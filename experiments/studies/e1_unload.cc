@@ -96,7 +96,6 @@ void nested_and_swapped(const Identity& identity, Outcome& outcome) {
   add("swapped", swapped);
 }
 
-
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();
   Outcome outcome;

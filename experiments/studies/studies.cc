@@ -9,13 +9,16 @@
 
 namespace palinode::experiments {
 
-extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient,
-    kOptimizerState, kScale, kBuffers, kSvar, kLeakageScore, kCache, kShift;
+extern const Study kNull, kUnload, kElimination, kNoise, kFineTuning, kPolicyGradient, kSequential,
+    kOptimizerState, kRounding, kScale, kBuffers, kSvar, kLeakageScore, kReplay, kBudget, kSiblings,
+    kLifeCycle, kCache, kShift, kAnchored, kRelearning;
 
 std::span<const Study> studies() {
   static const std::vector<Study> kAll = {
-      kNull,  kUnload,  kElimination, kNoise,        kFineTuning, kPolicyGradient, kOptimizerState,
-      kScale, kBuffers, kSvar,        kLeakageScore, kCache,      kShift};
+      kNull,         kUnload,         kElimination, kNoise,    kFineTuning, kPolicyGradient,
+      kSequential,   kOptimizerState, kRounding,    kScale,    kBuffers,    kSvar,
+      kLeakageScore, kReplay,         kBudget,      kSiblings, kLifeCycle,  kCache,
+      kShift,        kAnchored,       kRelearning};
   return kAll;
 }
 

@@ -179,7 +179,7 @@ TEST(Peers, T14_NestedUnitsOnTheSameLayersUnloadFromInsideToo) {
 
 // github.com/huggingface/peft/issues/738, pull/2466, 3515: adapters are never freed, a model
 // reports none active while it is still adapted. The set that is in effect is found from outputs
-// alone in life_cycle_fuzz_test.cc. Fails if: wipe leaves the entries, or Receipt::bytes_freed
+// alone in e16_test.cc. Fails if: wipe leaves the entries, or Receipt::bytes_freed
 // counts phi.
 TEST(Peers, T15_EveryByteIsAccountedFor) {
   World world;

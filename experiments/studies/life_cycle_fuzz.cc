@@ -1,63 +1,92 @@
-// Thousands of random operations of a life cycle, allowed and not. After each one the identity has
-// its fingerprint, and the units that the runtime reports as active are those whose effect its
-// outputs show. One that throws has changed nothing.
-#include <gtest/gtest.h>
+#include "experiments/studies/life_cycle_fuzz.h"
 
-#include <cstdlib>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
-#include "nn/mlp.h"
+#include "autograd/ops.h"
 #include "optim/adam.h"
 #include "rbl/attach.h"
-#include "rbl/runtime.h"
 #include "tensor/checkpoint.h"
+#include "tensor/error.h"
 #include "tensor/ledger_file.h"
 
-namespace palinode::rbl {
+namespace palinode::experiments {
 namespace {
 
+using rbl::Event;
+using rbl::Runtime;
+using rbl::State;
+
 constexpr std::size_t kMostAttached = 4;
+
+// A folder of this process that goes with the object.
+class Folder {
+ public:
+  Folder() {
+    static std::atomic<std::uint64_t> count = 0;
+    path_ = std::filesystem::temp_directory_path() /
+            fmt::format("palinode_fuzz_{}_{}", ::getpid(), count++);
+    std::filesystem::create_directories(path_);
+  }
+  ~Folder() {
+    std::error_code ignored;  // nothing depends on its being gone
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::string operator/(const char* name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
 
 // A life of some hundred operations over one identity, its ledger in a file.
 class Life {
  public:
-  Life(std::uint64_t seed, std::string folder)
-      : rng_(Rng(seed).stream("life")),
-        path_(folder + "/ledger.jsonl"),
-        saved_(folder + "/saved.safetensors"),
-        x_(rng_.stream("x").normal({3, 4}, Dtype::kF32)) {
-    std::filesystem::create_directories(folder);
+  Life(const FuzzSubject& subject, const Rng& rng)
+      : subject_(&subject), rng_(rng), x_(subject.inputs) {
     ledger_.emplace(Ledger::Level::kDigest, path_);
     build_model();
-    ledger_->commit(model_->init(rng_.stream("init")));
+    ledger_->commit(subject.fill(*model_, *theta_));
     theta_print_ = ledger_->freeze(*theta_);
     plain_ = nn::evaluate(*model_, x_);
     runtime_.emplace(*ledger_, *model_);
   }
 
-  void run(std::size_t operations) {
-    for (std::size_t i = 0; i < operations && !testing::Test::HasFailure(); ++i) {
-      SCOPED_TRACE(testing::Message() << "operation " << i);
+  FuzzResult run(std::size_t operations) {
+    for (std::size_t i = 0; i < operations; ++i) {
+      what_ = "?";
       operate();
       check();
+      ++result_.operations;
     }
-    EXPECT_TRUE(verify_ledger(path_).intact);
+    expect(verify_ledger(path_).intact, "ledger");
+    return result_;
   }
-
-  std::size_t allowed() const { return allowed_; }
-  std::size_t refused() const { return refused_; }
 
  private:
   using States = std::map<std::string, State>;
+
+  void expect(bool holds, const char* kind) {
+    if (holds) return;
+    ++result_.violations[kind];
+    if (result_.first.empty()) {
+      result_.first = fmt::format("operation {} ({}): {}", result_.operations, what_, kind);
+    }
+  }
 
   std::size_t draw(std::size_t below) { return rng_.stream("draw").below(drawn_++, below); }
 
   void build_model() {
     theta_ = &ledger_->open("theta", Role::kIdentity);
-    model_.emplace(*theta_, nn::MlpConfig{.sizes = {4, 5, 3}});
+    model_ = subject_->build(*theta_);
   }
 
   std::string any() {
@@ -78,7 +107,7 @@ class Life {
   // What the table says, and the rules beside it.
   bool may(const std::string& unit, Event event) const {
     const auto now = state(unit);
-    if (!now || !next(*now, event)) return false;
+    if (!now || !rbl::next(*now, event)) return false;
     const auto roster = runtime_->roster();
     const bool pinned = roster->at(unit).pinned.has_value();
     const bool changes =
@@ -89,31 +118,31 @@ class Life {
 
   // Runs it; it has to throw exactly if it is not allowed.
   void attempt(const char* what, bool allowed, const std::function<void()>& operation) {
-    SCOPED_TRACE(what);
+    what_ = what;
     const States before = states();
     const std::vector<std::string> stack = runtime_->roster()->stack;
     const Tensor output = nn::evaluate(runtime_->function(), x_);
     const Sha256Digest head = ledger_->head();
     try {
       operation();
-      EXPECT_TRUE(allowed);
-      ++allowed_;
-    } catch (const Error& error) {
-      EXPECT_FALSE(allowed) << error.what();
-      EXPECT_EQ(states(), before);
-      EXPECT_EQ(runtime_->roster()->stack, stack);
-      EXPECT_TRUE(same_bits(nn::evaluate(runtime_->function(), x_), output));
-      EXPECT_EQ(ledger_->head(), head);
-      ++refused_;
+      expect(allowed, "permission");
+      ++result_.allowed;
+    } catch (const Error&) {
+      expect(!allowed, "permission");
+      expect(states() == before && runtime_->roster()->stack == stack && ledger_->head() == head &&
+                 rbl::same_bits(nn::evaluate(runtime_->function(), x_), output),
+             "refusal");
+      ++result_.refused;
     }
   }
 
   void create() {
+    what_ = "create";
     const std::vector<std::string> kinds = {"lora", "dense", "bias", "adapter", "ia3", "dora"};
     const std::string name = "u" + std::to_string(made_++);
     runtime_->create(name, {.kind = kinds[draw(kinds.size())]}, rng_.stream(name));
     noise(name);
-    ++allowed_;
+    ++result_.allowed;
   }
   void noise(const std::string& unit) {
     runtime_->train(unit, [&](const nn::Model&, const Store& phi) {
@@ -136,7 +165,7 @@ class Life {
       Tape tape;
       nn::Run run(tape);
       const Var y = function.forward(run, tape.constant(x_));
-      const Var loss = cross_entropy(y, Tensor::full<std::int32_t>({3}, 1));
+      const Var loss = cross_entropy(y, Tensor::full<std::int32_t>({y.shape()[0]}, 1));
       return optim::Adam(*moments, phi, {.lr = 0.01}).propose(backward(loss));
     });
   }
@@ -154,7 +183,7 @@ class Life {
     if (!good) return;
     const auto merged = runtime_->merged(name);
     if (*now != State::kEnabled) {
-      EXPECT_FALSE(same_bits(nn::evaluate(*merged, x_), plain_));
+      expect(!rbl::same_bits(nn::evaluate(*merged, x_), plain_), "effect");
     }
     open_copies_.push_back(name);
   }
@@ -166,12 +195,13 @@ class Life {
   }
 
   void crash() {
+    what_ = "crash";
+    ++result_.crashes;
     const States before = states();
     const auto active = runtime_->active();
     runtime_.reset();
-    runtime_.emplace(*ledger_, *model_, RuntimeOptions{}, read_ledger(path_));
-    EXPECT_EQ(states(), before);
-    EXPECT_EQ(runtime_->active(), active);
+    runtime_.emplace(*ledger_, *model_, rbl::RuntimeOptions{}, read_ledger(path_));
+    expect(states() == before && runtime_->active() == active, "recovery");
   }
   struct Saved {
     States states;
@@ -185,14 +215,15 @@ class Life {
   // The process is gone; what there is are the checkpoint and the file.
   void power_cut() {
     if (!at_save_) return;
+    what_ = "power cut";
+    ++result_.power_cuts;
     runtime_.reset();
     model_.reset();
     ledger_.reset();
     ledger_.emplace(load_checkpoint(saved_), path_);
     build_model();
-    runtime_.emplace(*ledger_, *model_, RuntimeOptions{}, read_ledger(path_));
-    EXPECT_EQ(states(), at_save_->states);
-    EXPECT_EQ(runtime_->active(), at_save_->active);
+    runtime_.emplace(*ledger_, *model_, rbl::RuntimeOptions{}, read_ledger(path_));
+    expect(states() == at_save_->states && runtime_->active() == at_save_->active, "recovery");
     open_copies_ = at_save_->copies;
     made_ = at_save_->made;
     copies_ = at_save_->copies_made;
@@ -204,7 +235,7 @@ class Life {
     const bool allowed = may(unit, Event::kAttach);
     attempt("attach", allowed, [&] { runtime_->attach(unit, {.place = place}); });
     if (allowed) stack.insert(stack.begin() + static_cast<std::ptrdiff_t>(place), unit);
-    EXPECT_EQ(runtime_->roster()->stack, stack);
+    expect(runtime_->roster()->stack == stack, "effect");
   }
 
   void operate() {
@@ -233,14 +264,14 @@ class Life {
       }
       case 10:
         return attempt("quarantine", may(unit, Event::kQuarantine),
-                       [&] { runtime_->quarantine(unit, "fuzz", "test"); });
+                       [&] { runtime_->quarantine(unit, "fuzz", "fuzz"); });
       case 11:
       case 12:
         return attempt("release", may(unit, Event::kRelease),
-                       [&] { runtime_->release(unit, "test"); });
+                       [&] { runtime_->release(unit, "fuzz"); });
       case 13:
         return attempt("destroy", may(unit, Event::kDestroy),
-                       [&] { runtime_->destroy(unit, "fuzz", "test"); });
+                       [&] { runtime_->destroy(unit, "fuzz", "fuzz"); });
       case 14:
         return attempt("noise", may(unit, Event::kTrain), [&] { noise(unit); });
       case 15:
@@ -275,14 +306,14 @@ class Life {
                        [&] { runtime_->unpin(unit); });
       case 6:
         return attempt("sign", may(unit, Event::kSign),
-                       [&] { runtime_->sign(unit, KeyPair::from_seed({7})); });
+                       [&] { runtime_->sign(unit, rbl::KeyPair::from_seed({7})); });
       case 7:
         return draw(8) == 0 ? save() : crash();
       case 8:
         return draw(8) == 0 ? power_cut() : crash();
       default:
         if (draw(4) != 0) return;
-        return attempt("kill", true, [&] { runtime_->kill("fuzz", "test"); });
+        return attempt("kill", true, [&] { runtime_->kill("fuzz", "fuzz"); });
     }
   }
 
@@ -293,64 +324,71 @@ class Life {
     std::vector<std::vector<std::string>> found;
     for (std::size_t set = 0; set < std::size_t{1} << roster->stack.size(); ++set) {
       std::vector<std::string> names;
-      std::vector<std::unique_ptr<Attached>> functions;
+      std::vector<std::unique_ptr<rbl::Attached>> functions;
       const nn::Model* top = &*model_;
       for (std::size_t i = 0; i < roster->stack.size(); ++i) {
         if ((set >> i & 1) == 0) continue;
         names.push_back(roster->stack[i]);
         functions.push_back(
-            std::make_unique<Attached>(attach(*top, roster->at(names.back()).behavior)));
+            std::make_unique<rbl::Attached>(rbl::attach(*top, roster->at(names.back()).behavior)));
         top = functions.back().get();
       }
-      if (same_bits(nn::evaluate(*top, x_), output)) found.push_back(names);
+      if (rbl::same_bits(nn::evaluate(*top, x_), output)) found.push_back(names);
     }
     return found;
   }
 
-  void check() const {
-    EXPECT_EQ(fingerprint(*theta_), theta_print_);
-    EXPECT_TRUE(same_bits(nn::evaluate(*model_, x_), plain_));
+  void check() {
+    expect(
+        fingerprint(*theta_) == theta_print_ && rbl::same_bits(nn::evaluate(*model_, x_), plain_),
+        "identity");
     const std::vector<std::vector<std::string>> reported = {runtime_->active()};
-    EXPECT_EQ(effective(), reported);
+    expect(effective() == reported, "effect");
     for (const auto& [name, unit] : runtime_->roster()->units) {
-      if (unit->state != State::kDestroyed) continue;
-      EXPECT_EQ(unit->phi().bytes(), 0U) << name;
+      if (unit->state == State::kDestroyed) expect(unit->phi().bytes() == 0, "residue");
     }
   }
 
+  const FuzzSubject* subject_;
+  Folder folder_;
   Rng rng_;
-  std::string path_, saved_;
+  std::string path_ = folder_ / "ledger.jsonl", saved_ = folder_ / "saved.safetensors";
   std::uint64_t drawn_ = 0;
   Tensor x_;
   std::optional<Ledger> ledger_;
   const Store* theta_ = nullptr;
-  std::optional<nn::Mlp> model_;
+  std::unique_ptr<nn::Network> model_;
   Sha256Digest theta_print_{};
   Tensor plain_;
   std::optional<Runtime> runtime_;
   std::vector<std::string> open_copies_;
   std::size_t made_ = 0, copies_ = 0;
-  std::size_t allowed_ = 0, refused_ = 0;
+  const char* what_ = "?";
+  FuzzResult result_;
   std::optional<Saved> at_save_;
 };
 
-TEST(LifeCycleFuzz, NoOperationReachesTheIdentityOrLiesAboutWhatIsActive) {
-  constexpr std::size_t kOperations = 500;
-  const bool exhaustive = std::getenv("PALINODE_EXHAUSTIVE") != nullptr;
-  const std::uint64_t lives = exhaustive ? 200 : 20;
-  const std::string folder = testing::TempDir() + "palinode_fuzz_" + std::to_string(::getpid());
-  std::size_t allowed = 0, refused = 0;
-  for (std::uint64_t seed = 1; seed <= lives && !HasFailure(); ++seed) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed);
-    Life life(seed, folder);
-    life.run(kOperations);
-    allowed += life.allowed();
-    refused += life.refused();
-    std::filesystem::remove_all(folder);
-  }
-  EXPECT_GT(allowed, lives * kOperations / 4);
-  EXPECT_GT(refused, lives * kOperations / 8);
+}  // namespace
+
+std::uint64_t FuzzResult::violated() const {
+  std::uint64_t sum = 0;
+  for (const auto& [kind, count] : violations) sum += count;
+  return sum;
 }
 
-}  // namespace
-}  // namespace palinode::rbl
+FuzzResult& FuzzResult::operator+=(const FuzzResult& other) {
+  operations += other.operations;
+  allowed += other.allowed;
+  refused += other.refused;
+  crashes += other.crashes;
+  power_cuts += other.power_cuts;
+  for (const auto& [kind, count] : other.violations) violations[kind] += count;
+  if (first.empty()) first = other.first;
+  return *this;
+}
+
+FuzzResult fuzz_life_cycle(const FuzzSubject& subject, const Rng& rng, std::size_t operations) {
+  return Life(subject, rng).run(operations);
+}
+
+}  // namespace palinode::experiments

@@ -1,5 +1,5 @@
 // Both trainers: they learn, they stop when they should, they write nothing but what they were
-// given, and they do the same whatever the number of threads.
+// given, and they do the same whatever the number of threads and the SIMD target.
 #include "experiments/policy/learning.h"
 
 #include <gtest/gtest.h>
@@ -18,6 +18,7 @@
 #include "tensor/error.h"
 #include "tensor/ledger_file.h"
 #include "tensor/parallel.h"
+#include "tests/support/bits.h"
 #include "tests/support/message.h"
 
 namespace palinode::experiments::policy {
@@ -180,6 +181,18 @@ TEST_P(Trainers, LearnTheSameBitsWithOneAndTwoThreads) {
   set_threads(before);
   EXPECT_EQ(digests[0], digests[1]);
   EXPECT_EQ(returns[0], returns[1]);
+}
+
+TEST_P(Trainers, LearnTheSameBitsOnEverySimdTarget) {
+  const Environment task = BalanceTask();
+  std::vector<Sha256Digest> digests;
+  for_each_simd([&] {
+    Identity identity(task);
+    identity.train(task, GetParam(), small(kNever));
+    digests.push_back(fingerprint(identity.theta));
+    EXPECT_EQ(digests.back(), digests.front());
+  });
+  EXPECT_FALSE(digests.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, Trainers, testing::Values(Trainer::kReinforce, Trainer::kPpo),

@@ -15,6 +15,7 @@
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/ledger/command.h"
+#include "experiments/results/findings.h"
 #include "experiments/suite/suite.h"
 #include "experiments/train/command.h"
 #include "experiments/usage_error.h"
@@ -167,6 +168,18 @@ int list_studies(bool models) {
   return kDone;
 }
 
+int show_findings(const std::string& path) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 30U;
+  const nlohmann::ordered_json results =
+      nlohmann::ordered_json::parse(read_file(path, kMostBytes), nullptr, false);
+  try {
+    print(render_findings(results));
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("{}: {}", path, error.what()));
+  }
+  return kDone;
+}
+
 int show_version(bool verbose, const Common& common) {
   print(fmt::format("palinode {}\n", version()));
   if (!verbose) return kDone;
@@ -221,6 +234,11 @@ int dispatch(int argc, const char* const* argv) {
     command->add_flag("--full", full, "At full length")->excludes(quick_flag);
   }
 
+  std::string results_path = "results/results.json";
+  CLI::App* findings =
+      app.add_subcommand("findings", "What results support, refute and leave open, as Markdown");
+  findings->add_option("results", results_path, "A results.json")->capture_default_str();
+
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   version_command->add_flag("--verbose", verbose,
                             "And the compiler, SIMD targets, matrix product, processor");
@@ -245,6 +263,7 @@ int dispatch(int argc, const char* const* argv) {
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.run();
   }
+  if (findings->parsed()) return show_findings(results_path);
   SuiteConfig config;
   config.command = join(argc, argv);
   if (full) config.size = Size::kFull;

@@ -14,6 +14,7 @@
 
 #include "experiments/embedded.h"
 #include "experiments/report/charts.h"
+#include "experiments/report/curves.h"
 #include "experiments/report/html.h"
 #include "experiments/results/groups.h"
 #include "tensor/digest.h"
@@ -253,6 +254,15 @@ std::string alpha_cell(const Json& group) {
   return alpha ? report::number(alpha) : "";
 }
 
+std::string variant_of(const Json& group) {
+  const std::string variant = report::text(group, "variant");
+  return variant.empty() ? "" : ", " + variant;
+}
+
+std::string arm_name(const Json& group) {
+  return report::text(group, "rollback") + variant_of(group);
+}
+
 std::string seeds_equal(const Json& group) {
   return fmt::format("{} of {}", report::escape(report::text(group, "bits_equal")),
                      report::escape(report::text(group, "n")));
@@ -273,7 +283,8 @@ std::string ladder_table(const report::Panel& panel) {
     table.row({report::escape(report::text(group, "mechanism")), alpha_cell(group),
                report::escape(report::text(group, "locus")),
                "<span class=\"tight\">" +
-                   report::escape(report::rollback_title(report::text(group, "rollback"))) +
+                   report::escape(report::rollback_title(report::text(group, "rollback")) +
+                                  variant_of(group)) +
                    "</span>",
                factor_cell(group), value ? report::factor_interval(rf) : "",
                value ? report::factor(report::figure(rf, "median")) : "", seeds_equal(group)});
@@ -324,6 +335,28 @@ void add_plots(const std::vector<report::Panel>& panels, Places& places) {
   places["intensity"] = intensity.empty() ? none : intensity;
 }
 
+// A part for each study: its question and rule, plots of its main curves, tables of all.
+void add_studies(const Json& results, Places& places) {
+  std::string all;
+  std::size_t index = 0;
+  for (const Json& study : report::list(results, "studies")) {
+    const std::string id = report::text(study, "id");
+    all += fmt::format("<h3>{} {}: {}?</h3>\n<p>Of the paper: {}. Rule: {}.</p>\n",
+                       report::escape(id), report::escape(report::text(study, "name")),
+                       report::escape(report::text(study, "question")),
+                       report::escape(report::text(study, "object")),
+                       report::escape(report::text(study, "rule")));
+    for (const report::CurveSet& set : report::curve_sets(report::list(results, "curves"), id)) {
+      if (report::is_drawn(set)) {
+        all += chart(fmt::format("curve-{}", ++index), report::curve_spec(set), places);
+      }
+      all += report::curve_table(set);
+    }
+  }
+  places["studies"] =
+      all.empty() ? "<p class=\"none\">These results name no studies.</p>\n" : std::move(all);
+}
+
 void add_groups(const std::vector<report::Panel>& panels, Places& places) {
   Table table("All groups", {{"Study"},
                              {"Model, data"},
@@ -358,8 +391,9 @@ void add_groups(const std::vector<report::Panel>& panels, Places& places) {
           {report::escape(panel.study),
            words(group, "model") + "<br><small>" + report::escape(panel.data) + "</small>",
            words(group, "mechanism"), alpha_cell(group), words(group, "locus"),
-           words(group, "rollback"), words(group, "n"), metric(group, "kl_adapt"),
-           metric(group, "kl_rec"), metric(group, "js_adapt"), metric(group, "js_rec"),
+           "<span class=\"tight\">" + report::escape(arm_name(group)) + "</span>",
+           words(group, "n"), metric(group, "kl_adapt"), metric(group, "kl_rec"),
+           metric(group, "js_adapt"), metric(group, "js_rec"),
            report::with_interval(factor_cell(group),
                                  value ? report::factor_interval(report::member(group, "rf")) : ""),
            report::percent(report::figure(changed, "mean")), seeds_equal(group),
@@ -385,6 +419,7 @@ std::string render_report(const nlohmann::json& results) {
   const std::vector<report::Panel> panels = report::panels(groups);
   places["specs"] = "";
   add_plots(panels, places);
+  add_studies(results, places);
   add_groups(panels, places);
   std::set<std::string> seeds;
   const Json& rows = report::list(results, "rows");

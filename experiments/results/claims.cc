@@ -117,8 +117,8 @@ Claim monotone(Groups groups) {
       "supported if KL and JS rise from each alpha to the next on every model and seed of E3 "
       "(theta), refuted if on none, open otherwise"};
   std::size_t rising = 0, seeds = 0;
-  for (const auto& noise :
-       by_model(select(groups, {.study = "E3", .locus = "theta", .rollback = "R0"}))) {
+  for (const auto& noise : by_model(select(
+           groups, {.study = "E3", .locus = "theta", .mechanism = "noise", .rollback = "R0"}))) {
     if (noise.size() < 2) continue;
     for (std::size_t s = 0; s < noise.front()->rows.size(); ++s) {
       ++seeds;
@@ -143,8 +143,8 @@ Claim js_saturates(Groups groups) {
               "supported if at the largest alpha of E3 the JS interval of every model lies above "
               "0.9 ln 2; otherwise open, since the range of alpha is finite"};
   const Group* least = nullptr;
-  for (const auto& noise :
-       by_model(select(groups, {.study = "E3", .locus = "theta", .rollback = "R0"}))) {
+  for (const auto& noise : by_model(select(
+           groups, {.study = "E3", .locus = "theta", .mechanism = "noise", .rollback = "R0"}))) {
     if (least == nullptr || noise.back()->js_adapt.lo < least->js_adapt.lo) least = noise.back();
   }
   if (least == nullptr) return claim;
@@ -193,8 +193,7 @@ Claim policy_gradient_like_fine_tuning(Groups groups) {
               "supported if its interval lies within ln 1.25 of 0, refuted if outside, else open"};
   claim.needs_all_studies = true;
   const auto policy = select(
-      groups,
-      {.study = "E5", .locus = "theta", .mechanism = "policy-gradient", .rollback = "R0"});
+      groups, {.study = "E5", .locus = "theta", .mechanism = "policy-gradient", .rollback = "R0"});
   auto adam =
       select(groups, {.study = "E4", .locus = "theta", .mechanism = "adam", .rollback = "R0"});
   if (policy.empty()) return claim;
@@ -362,19 +361,11 @@ std::string_view verdict_name(Verdict verdict) {
   PALINODE_ASSERT(false);
 }
 
-std::vector<Claim> judge_claims(std::span<const Group> groups,
-                                std::span<const CurvePoint> curves) {
-  return {exact_unload(groups),
-          never_recovers(groups),
-          monotone(groups),
-          js_saturates(groups),
-          sharp_threshold(curves),
-          worse_with_scale(curves),
-          bounded_rf(groups),
-          no_inverse(groups),
-          policy_gradient_like_fine_tuning(groups),
-          less_sensitive(curves),
-          any_optimizer(groups)};
+std::vector<Claim> judge_claims(std::span<const Group> groups, std::span<const CurvePoint> curves) {
+  return {exact_unload(groups),   never_recovers(groups),  monotone(groups),
+          js_saturates(groups),   sharp_threshold(curves), worse_with_scale(curves),
+          bounded_rf(groups),     no_inverse(groups),      policy_gradient_like_fine_tuning(groups),
+          less_sensitive(curves), any_optimizer(groups)};
 }
 
 nlohmann::ordered_json claim_json(const Claim& claim) {

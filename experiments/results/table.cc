@@ -34,7 +34,8 @@ std::string interval_text(const Summary& rf) {
   const double size = std::abs(rf.mean);
   return show(size < 0.1   ? "{0:.3g} [{1:.3g}, {2:.3g}]"
               : size < 100 ? "{0:.3f} [{1:.3f}, {2:.3f}]"
-                           : "{0:.0f} [{1:.0f}, {2:.0f}]");
+              : size < 1e5 ? "{0:.0f} [{1:.0f}, {2:.0f}]"
+                           : "{0:.0e} [{1:.0e}, {2:.0e}]");
 }
 
 std::string recoverability_text(const Group& group) {
@@ -49,11 +50,12 @@ std::string group_line(const Group& group, bool color) {
   const Row& row = group.first();
   const std::string mechanism =
       row.alpha ? fmt::format("{} {:.3g}", row.mechanism, *row.alpha) : row.mechanism;
-  const std::string plain =
-      fmt::format("{:<5} {:<5} {:<21} {:<4} {:>9} {:>9} {:>9}  {:<24} {:>9}  ", row.study,
-                  row.locus, mechanism, row.rollback, figure(group.kl_adapt.mean),
-                  figure(group.kl_rec.mean), figure(group.js_rec.mean), recoverability_text(group),
-                  share_text(group.words_changed_share.mean));
+  const std::string arm =
+      row.variant.empty() ? row.rollback : fmt::format("{} {}", row.rollback, row.variant);
+  const std::string plain = fmt::format(
+      "{:<5} {:<19} {:<5} {:<21} {:<16} {:>9} {:>9}  {:<24} {:>9}  ", row.study, row.model,
+      row.locus, mechanism, arm, figure(group.kl_adapt.mean), figure(group.kl_rec.mean),
+      recoverability_text(group), share_text(group.words_changed_share.mean));
   return plain + paint(group.verdict, verdict_color(group.verdict), color) + "\n";
 }
 
@@ -105,11 +107,10 @@ std::string digest_text(const SuiteResult& result, bool color) {
 }  // namespace
 
 std::string results_text(const SuiteResult& result, bool color) {
-  const std::size_t seeds = result.groups.empty() ? 0 : result.groups.front().rows.size();
   std::string text = fmt::format(
-      "Means over {} seeds; D is KL in nats from the identity; RF = 1 - D_rec / D_adapt with its "
-      "95 % interval.\n\n{:<5} {:<5} {:<21} {:<4} {:>9} {:>9} {:>9}  {:<24} {:>9}  verdict\n",
-      seeds, "study", "locus", "mechanism", "arm", "D_adapt", "D_rec", "JS_rec", "RF", "words");
+      "Means over seeds; D is KL in nats from the identity; RF = 1 - D_rec / D_adapt with its 95 % "
+      "interval.\n\n{:<5} {:<19} {:<5} {:<21} {:<16} {:>9} {:>9}  {:<24} {:>9}  verdict\n",
+      "study", "model", "locus", "mechanism", "arm", "D_adapt", "D_rec", "RF", "words");
   for (const Group& group : result.groups) text += group_line(group, color);
   text += "\nClaims of the paper:\n";
   for (const Claim& claim : result.claims) text += claim_line(claim, color);

@@ -266,6 +266,15 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
   j["environment"]["quick"] = config.size == Size::kQuick;
   j["environment"]["data_digest"] = result.data_digest;
   if (!result.outside_contract.empty()) j["environment"]["warning"] = result.outside_contract;
+  j["studies"] = ordered_json::array();
+  for (const StudyPlan& plan : result.plans) {
+    const Study& study = *plan.study;
+    j["studies"].push_back({{"id", study.id},
+                            {"name", study.name},
+                            {"question", study.question},
+                            {"object", study.object},
+                            {"rule", study.rule}});
+  }
   j["settings"] = ordered_json::object();
   for (const StudyPlan& plan : result.plans) {
     j["settings"][std::string(plan.study->id)] = plan.settings.json();

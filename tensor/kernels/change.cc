@@ -335,8 +335,6 @@ Change ChangeSum<T>::total(std::span<const T> before, std::span<const T> after) 
   return {lanes_.changed, largest, std::sqrt(chunks.total())};
 }
 
-// --- XXH3-128 ---
-
 namespace {
 
 constexpr std::uint64_t kPrime32[] = {0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D};

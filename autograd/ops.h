@@ -27,6 +27,8 @@ Var reshape(Var x, const Shape& shape);  // any shape of as many elements
 Var linear(Var x, Var weight, Var bias,
            kernels::Activation activation = kernels::Activation::kNone);
 Var linear(Var x, Var weight, kernels::Activation activation = kernels::Activation::kNone);
+// y + (factor * (x a)) b, with the bits of those steps: [m, n] [m, k] [k, rank] [rank, n] -> [m, n]
+Var low_rank_add(Var y, Var x, Var a, Var b, double factor);
 // Channels last: [n, h, w, c_in] [kh, kw, c_in, c_out] [c_out] -> [n, h_out, w_out, c_out].
 Var conv2d(Var x, Var weight, Var bias, const ConvSteps& steps = {});
 // Views and copies: axes are counted from the first, or as int also from the last (-1).

@@ -53,6 +53,11 @@ void with_canonical_bytes(std::span<const T> values, bool no_nan, const Use& use
   if (no_nan) return use(std::as_bytes(values));
   for (std::size_t at = 0; at < values.size(); at += kPiece) {
     const auto piece = values.subspan(at, std::min(kPiece, values.size() - at));
+    // The next piece comes from memory while this one is digested.
+    for (std::size_t i = at + piece.size(); i < std::min(values.size(), at + 2 * kPiece);
+         i += 64 / sizeof(T)) {
+      __builtin_prefetch(&values[i], 0, 2);
+    }
     if (!has_nan(piece)) {
       use(std::as_bytes(piece));
       continue;

@@ -91,8 +91,8 @@ Ledger::~Ledger() = default;
 
 void Ledger::start() {
   start_journal();
-  const std::string body =
-      fmt::format(R"({{"seq":0,"palinode_ledger":1,"level":"{}")", level_name(level_));
+  const std::string body = fmt::format(R"({{"seq":0,"palinode_ledger":{},"level":"{}")",
+                                       static_cast<int>(format_of(level_)), level_name(level_));
   append(body);
   sequence_ = 1;
 }
@@ -152,24 +152,32 @@ Store& Ledger::mine(const Store* store) {
   return **found;
 }
 
-// A record is its body and the chain over it; all records of a commit reach the file before any
-// value changes.
+// A record is its body and, where a link of the chain ends, the head; all records of a commit reach
+// the file before any value changes.
 void Ledger::append(const Records& records) {
-  if (level_ == Level::kOff) return;
+  if (level_ == Level::kOff || (records.ends.empty() && records.link.empty())) return;
   const bool kept = output_ != nullptr || memory_ != nullptr;
+  const bool one_link = !records.link.empty();
   Sha256Digest head = head_;
+  if (one_link) {
+    const std::string_view link(records.link.data(), records.link.size());
+    head = sha_.add(head).add(link).finish();
+  }
   Text lines;
   std::size_t begin = 0;
   for (const std::size_t end : records.ends) {
     const std::string_view body(records.text.data() + begin, end - begin);
-    head = sha_.add(head).add(body).finish();
-    if (kept) {
+    if (!one_link) head = sha_.add(head).add(body).finish();
+    begin = end;
+    if (!kept) continue;
+    lines.append(body);
+    if (!one_link || end == records.ends.back()) {
       std::array<char, 2 * sizeof(Sha256Digest)> chain{};
       write_hex(head, chain.data());
-      fmt::format_to(std::back_inserter(lines), FMT_COMPILE("{},\"chain\":\"{}\"}}\n"), body,
+      fmt::format_to(std::back_inserter(lines), FMT_COMPILE(",\"chain\":\"{}\""),
                      std::string_view(chain.data(), chain.size()));
     }
-    begin = end;
+    lines.append(std::string_view("}\n"));
   }
   const std::string_view text(lines.data(), lines.size());
   const std::string_view payloads(records.payloads.data(), records.payloads.size());

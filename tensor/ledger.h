@@ -5,11 +5,12 @@
 //   ledger.commit(model.init(rng));  // a Proposal: what should change, computed by somebody else
 //   ledger.freeze(theta);            // from here a write throws, and its pages are read-only
 //
-// Records form a hash chain: each carries the SHA-256 of the chain before it and of its own text,
-// so a changed, missing or moved record is found by verify_ledger (ledger_file.h). A chain cannot
-// show that its tail was cut off or that all of it was written anew: for that its head must be kept
-// elsewhere. At the level journal every write can also be undone (undo.h), replayed and asked about
-// (ledger_replay.h). One thread uses a ledger at a time. Files: docs/ledger.md.
+// Records form a hash chain: a link is the SHA-256 of the chain before it and of a commit, at the
+// level journal of one record, so a changed, missing or moved record is found by verify_ledger
+// (ledger_file.h). A chain cannot show that its tail was cut off or that all of it was written
+// anew: for that its head must be kept elsewhere. At the level journal every write can also be
+// undone (undo.h), replayed and asked about (ledger_replay.h). One thread uses a ledger at a time.
+// Files: docs/ledger.md.
 #pragma once
 
 #include <cstdint>

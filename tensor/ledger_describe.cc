@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -29,45 +30,80 @@ void append_number(Text& text, double x) {
   }
 }
 
-void append_hex(Text& text, const Xxh3Digest& digest) {
-  std::array<char, 2 * sizeof(Xxh3Digest)> letters{};
-  write_hex(digest, letters.data());
-  text.append(letters.data(), letters.data() + letters.size());
+using HexDigest = std::array<char, 2 * sizeof(Xxh3Digest)>;
+
+// "" for nothing.
+std::string_view hex_of(const std::optional<Xxh3Digest>& digest, HexDigest& room) {
+  if (!digest) return "";
+  write_hex(*digest, room.data());
+  return {room.data(), room.size()};
 }
 
 }  // namespace
 
-// The record of each value: its text up to the chain.
-void Ledger::describe(const Proposal& proposal, std::span<const Staged> staged, Records& records) {
-  if (level_ == Level::kOff) return;
-  records.ends.reserve(staged.size());
-  Text& text = records.text;
+void append_text(Text& text, const RecordText& record) {
   const auto out = std::back_inserter(text);
+  fmt::format_to(out,
+                 FMT_COMPILE(R"({{"seq":{},"store":"{}","name":"{}","reason":"{}","by":"{}",)"
+                             R"("seed":{},"step":{},"elements":{},"changed":{},"max_abs":)"),
+                 record.seq, record.store, record.name, record.commit.reason,
+                 record.commit.proposer, record.commit.seed, record.commit.step, record.elements,
+                 record.changed);
+  append_number(text, record.max_abs);
+  fmt::format_to(out, FMT_COMPILE(R"(,"l2":)"));
+  append_number(text, record.l2);
+  if (record.removed) fmt::format_to(out, FMT_COMPILE(R"(,"removed":true)"));
+  if (!record.digests) return;
+  fmt::format_to(out, FMT_COMPILE(R"(,"old":"{}","new":"{}")"), record.before, record.after);
+}
+
+// The record of each value: what the chain covers, and its text where it is kept.
+void Ledger::describe(const Proposal& proposal, std::span<const Staged> staged, Records& records) {
+  if (level_ == Level::kOff || staged.empty()) return;
+  const bool links = format_of(level_) == LedgerFormat::kCommits;
+  const LinkHead head{.first = staged.front().seq,
+                      .reason = reason_name(proposal.reason),
+                      .proposer = proposal.proposer.view(),
+                      .seed = proposal.seed,
+                      .step = proposal.step};
+  if (links) append_link(records.link, head);
+  const bool kept = output_ != nullptr || memory_ != nullptr;
+  if (kept || !links) records.ends.reserve(staged.size());
   for (const Staged& each : staged) {
-    fmt::format_to(out,
-                   FMT_COMPILE(R"({{"seq":{},"store":"{}","name":"{}","reason":"{}","by":"{}",)"
-                               R"("seed":{},"step":{},"elements":{},"changed":{},"max_abs":)"),
-                   each.seq, each.target.store->name(), each.target.name,
-                   reason_name(proposal.reason), proposal.proposer.view(), proposal.seed,
-                   proposal.step, each.written.value.elements(),
-                   each.written.change.elements_changed);
-    append_number(text, each.written.change.max_abs);
-    fmt::format_to(out, FMT_COMPILE(R"(,"l2":)"));
-    append_number(text, each.written.change.l2);
-    if (each.target.removed) fmt::format_to(out, FMT_COMPILE(R"(,"removed":true)"));
-    if (level_ >= Level::kDigest) {
-      fmt::format_to(out, FMT_COMPILE(R"(,"old":")"));
-      if (each.target.old != nullptr) {
-        append_hex(text, each.target.store->entries_[each.target.place].digest.value());
-      }
-      fmt::format_to(out, FMT_COMPILE(R"(","new":")"));
-      if (!each.target.removed) append_hex(text, each.written.digest.value());
-      text.push_back('"');
+    const bool made = each.target.old == nullptr;
+    const Store& store = *each.target.store;
+    const Entry* const entry = made ? nullptr : &store.entries()[each.target.place];
+    const kernels::Change& change = each.written.change;
+    const std::uint64_t elements = each.written.value.elements();
+    if (links) {
+      append_link(records.link, LinkRecord{.previous = made ? 0 : entry->written,
+                                           .removed = each.target.removed,
+                                           .store = store.name(),
+                                           .name = each.target.name,
+                                           .elements = elements,
+                                           .changed = change.elements_changed,
+                                           .max_abs = change.max_abs,
+                                           .l2 = change.l2,
+                                           .after = each.written.digest});
+      if (!kept) continue;
     }
+    HexDigest before, after;
+    append_text(records.text, {.seq = each.seq,
+                               .store = store.name(),
+                               .name = each.target.name,
+                               .commit = head,
+                               .elements = elements,
+                               .changed = change.elements_changed,
+                               .max_abs = change.max_abs,
+                               .l2 = change.l2,
+                               .removed = each.target.removed,
+                               .digests = level_ >= Level::kDigest,
+                               .before = made ? "" : hex_of(entry->digest, before),
+                               .after = hex_of(each.written.digest, after)});
     if (level_ >= Level::kJournal) {
       describe_difference(each, staged.front().seq, staged.back().seq, records);
     }
-    records.ends.push_back(text.size());
+    records.ends.push_back(records.text.size());
   }
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -14,27 +15,53 @@
 
 #include "tensor/error.h"
 #include "tensor/ledger_memory.h"
+#include "tensor/ledger_records.h"
 
 namespace palinode {
 namespace {
 
 constexpr std::string_view kChain = R"(,"chain":")";
 constexpr std::size_t kSuffix = kChain.size() + 64 + 2;  // and the closing quote and brace
-constexpr std::string_view kFirst = R"({"seq":0,"palinode_ledger":1,)";
+constexpr std::string_view kFirst = R"({"seq":0,"palinode_ledger":)";
 
 struct Parts {
-  std::string_view body, chain;
+  std::string_view body, chain;  // without a chain: "" of a record inside a commit
 };
 
 std::optional<Parts> split(std::string_view line) {
-  if (line.size() < kSuffix || !line.ends_with("\"}")) return std::nullopt;
+  if (!line.ends_with("}")) return std::nullopt;
+  const bool chained = line.size() >= kSuffix && line.ends_with("\"}") &&
+                       line.substr(line.size() - kSuffix, kChain.size()) == kChain;
+  if (!chained) return Parts{line.substr(0, line.size() - 1), ""};
   const std::size_t cut = line.size() - kSuffix;
-  if (line.substr(cut, kChain.size()) != kChain) return std::nullopt;
   return Parts{line.substr(0, cut), line.substr(cut + kChain.size(), 64)};
 }
 
 [[noreturn]] void throw_foreign(const std::string& path) {
   throw FormatError(fmt::format("ledger: {} does not begin like a palinode ledger", path));
+}
+
+// The format a file says it is of.
+std::uint8_t format_of_start(const std::string& path, std::string_view start) {
+  if (!start.starts_with(kFirst)) throw_foreign(path);
+  start.remove_prefix(kFirst.size());
+  const std::string_view format = start.substr(0, start.find(','));
+  if (format == "1") return static_cast<std::uint8_t>(LedgerFormat::kRecords);
+  if (format == "2") return static_cast<std::uint8_t>(LedgerFormat::kCommits);
+  throw FormatError(
+      fmt::format("ledger: {} is of format {}; formats 1 and 2 can be read", path, format));
+}
+
+// Of 32 letters; nothing that is no digest comes this far, since its text is compared.
+std::optional<Xxh3Digest> digest_of(std::string_view letters) {
+  Xxh3Digest digest{};
+  if (letters.size() != 2 * digest.size()) return std::nullopt;
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    const char* const at = letters.data() + 2 * i;
+    const auto [end, error] = std::from_chars(at, at + 2, digest[i], 16);
+    if (error != std::errc() || end != at + 2) return std::nullopt;
+  }
+  return digest;
 }
 
 std::vector<std::string> lines_of(const std::string& path) {
@@ -47,7 +74,7 @@ std::vector<std::string> lines_of(const std::string& path) {
     if (file.eof()) line += " (unfinished)";
     lines.push_back(std::move(line));
   }
-  if (lines.empty() || !lines.front().starts_with(kFirst)) throw_foreign(path);
+  format_of_start(path, lines.empty() ? "" : lines.front());
   return lines;
 }
 
@@ -81,7 +108,7 @@ LedgerReader::LedgerReader(const std::string& path, const std::string& journal) 
   if (!*file) throw FormatError(fmt::format("ledger: cannot read {}", path));
   std::string start(256, '\0');
   file->read(start.data(), static_cast<std::streamsize>(start.size()));
-  if (!start.starts_with(kFirst)) throw_foreign(path);
+  format_ = format_of_start(path, start);
   level_ = level_named(text_field(start, "level")).value_or(Ledger::Level::kOff);
   file->clear();
   file->seekg(0);
@@ -107,7 +134,9 @@ LedgerReader::LedgerReader(const LedgerMemory& memory)
 bool LedgerReader::next() {
   if (!fault_.empty()) return false;
   if (!std::getline(*lines_, line_)) {
-    if (inside_commit()) {
+    if (!link_.empty()) {
+      fault_ = fmt::format("the commit that begins with record {} is cut off", link_begin_.seq);
+    } else if (inside_commit()) {
       fault_ =
           fmt::format("the commit of records {} to {} is cut off", commit_begin_, commit_end_ - 1);
     }
@@ -126,15 +155,94 @@ std::string LedgerReader::take() {
   if (!parts->body.starts_with(fmt::format(R"({{"seq":{},)", records_))) {
     return fmt::format("expected record {}", records_);
   }
-  const Sha256Digest head = sha_.add(head_).add(parts->body).finish();
-  if (hex(head) != parts->chain) return "the chain does not match the record";
   body_ = parts->body;
+  const bool links_commits = format_ == static_cast<std::uint8_t>(LedgerFormat::kCommits);
+  Sha256Digest head = head_;
+  if (links_commits && !text_field(body_, "store").empty()) {
+    if (std::string fault = take_link(); !fault.empty()) return fault;
+    if (!parts->chain.empty()) {
+      head = sha_.add(head_).add(std::string_view(link_.data(), link_.size())).finish();
+      link_.clear();
+    }
+  } else {
+    if (!link_.empty()) {
+      return fmt::format("the commit that begins with record {} is cut off", link_begin_.seq);
+    }
+    if (parts->chain.empty()) return "not a record";
+    head = sha_.add(head_).add(body_).finish();
+  }
+  if (!parts->chain.empty() && hex(head) != parts->chain) {
+    return "the chain does not match the record";
+  }
   if (level_ == Ledger::Level::kJournal) {
     if (std::string fault = take_journal(); !fault.empty()) return fault;
   }
   head_ = head;
   bytes_ += line_.size() + 1;
   ++records_;
+  return "";
+}
+
+// Adds the record in body_, a write, to the link that is being read: its numbers, and what they
+// leave to the entry's record before, which must be what its text says.
+std::string LedgerReader::take_link() {
+  Record record;
+  try {
+    record = parse_record(body_);
+  } catch (const FormatError& error) {
+    return error.what();
+  }
+  const LinkHead head{.first = link_.empty() ? record.seq : link_begin_.seq,
+                      .reason = record.reason,
+                      .proposer = record.proposer,
+                      .seed = record.seed,
+                      .step = record.step};
+  const bool digests = level_ >= Ledger::Level::kDigest;
+  Text text;
+  append_text(text, {.seq = record.seq,
+                     .store = record.store,
+                     .name = record.name,
+                     .commit = head,
+                     .elements = record.elements,
+                     .changed = record.changed,
+                     .max_abs = record.max_abs,
+                     .l2 = record.l2,
+                     .removed = record.removed,
+                     .digests = digests,
+                     .before = record.before,
+                     .after = record.after});
+  if (std::string_view(text.data(), text.size()) != body_) return "the record has another form";
+  const std::optional<Xxh3Digest> after = digest_of(record.after);
+  if (after.has_value() != (digests && !record.removed)) return "the record has another form";
+  if (link_.empty()) {
+    append_link(link_, head);
+    link_begin_ = record;
+  } else if (record.reason != link_begin_.reason || record.proposer != link_begin_.proposer ||
+             record.seed != link_begin_.seed || record.step != link_begin_.step) {
+    return fmt::format("the record is not of the commit that begins with record {}",
+                       link_begin_.seq);
+  }
+  const std::string where = record.store + ":" + record.name;
+  const auto known = known_.find(where);
+  const bool made = known == known_.end();
+  if (made ? !record.before.empty() || record.removed
+           : record.before != known->second.digest || record.elements != known->second.elements) {
+    return "the record does not follow from the last one of its entry";
+  }
+  append_link(link_, LinkRecord{.previous = made ? 0 : known->second.seq,
+                                .removed = record.removed,
+                                .store = record.store,
+                                .name = record.name,
+                                .elements = record.elements,
+                                .changed = record.changed,
+                                .max_abs = record.max_abs,
+                                .l2 = record.l2,
+                                .after = after});
+  if (record.removed) {
+    known_.erase(known);
+  } else {
+    known_[where] = {record.seq, record.elements, record.after};
+  }
   return "";
 }
 
@@ -227,7 +335,7 @@ LedgerVerdict verify_ledger(const std::string& path, const std::string& journal)
 std::vector<std::string> read_ledger(const std::string& path) {
   std::vector<std::string> lines = lines_of(path);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (!split(lines[i])) {
+    if (!lines[i].starts_with("{") || !split(lines[i])) {
       throw FormatError(fmt::format("ledger: {} line {} is not a record", path, i + 1));
     }
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <istream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,18 +14,21 @@
 #include "tensor/digest.h"
 #include "tensor/ledger.h"
 #include "tensor/ledger_record.h"
+#include "tensor/pool.h"
 
 namespace palinode {
 
 // Where the payloads of the records in `path` are, unless somebody says otherwise.
 inline std::string journal_path(const std::string& path) { return path + ".journal"; }
 
-// Goes through a ledger record by record and recomputes the chain. At the level journal the records
-// of one commit must all be there; the payloads are read when they are asked for.
+// Goes through a ledger record by record and recomputes the chain. The records of one commit must
+// all be there: at the levels summary and digest they have one link of the chain, so what is wrong
+// with one of them may show at the last only. At the level journal the payloads are read when they
+// are asked for.
 class LedgerReader {
  public:
   // Payloads are in `journal`, if that is empty in PATH.journal. Throws FormatError if a file
-  // cannot be read or the first does not begin like a ledger.
+  // cannot be read, or the first does not begin like a ledger of a format that is known.
   explicit LedgerReader(const std::string& path, const std::string& journal = "");
   // The records of a ledger that is in memory, which outlives the reader.
   explicit LedgerReader(const LedgerMemory& memory);
@@ -32,17 +36,20 @@ class LedgerReader {
   // Takes the next record; false at the end and at a fault, which is then named.
   bool next();
   std::string_view body() const { return body_; }  // of the record taken last, without its chain
+  std::string_view line() const { return line_; }  // the whole of it, without its end
   // The same, taken apart. Throws FormatError, naming file and line, for one that is no record.
   Record record() const;
 
-  Ledger::Level level() const { return level_; }  // as the first record says
+  // As the first record says; the format is of LedgerFormat (ledger_records.h).
+  Ledger::Level level() const { return level_; }
+  std::uint8_t format() const { return format_; }
   const std::string& name() const { return name_; }
   // The number of the next record: as many as were taken, if the ledger begins with record 0.
   std::uint64_t records() const { return records_; }
   std::uint64_t bytes() const { return bytes_; }        // of the records taken so far
   std::uint64_t payloads() const { return payloads_; }  // bytes of their payloads
-  bool inside_commit() const { return records_ < commit_end_; }
-  const Sha256Digest& head() const { return head_; }
+  bool inside_commit() const { return records_ < commit_end_ || !link_.empty(); }
+  const Sha256Digest& head() const { return head_; }   // of the links taken so far
   const std::string& fault() const { return fault_; }  // of the line after them, or empty
   // Throws FormatError naming file, line and fault if there is one.
   void require_no_fault() const;
@@ -59,6 +66,7 @@ class LedgerReader {
  private:
   [[noreturn]] void fail(std::uint64_t record, std::string_view what) const;
   std::string take();
+  std::string take_link();
   std::string take_journal();
   std::string payload(std::uint64_t seq, const Record::Journal& journal,
                       std::uint64_t offset) const;
@@ -69,6 +77,7 @@ class LedgerReader {
   std::string journal_;
   Descriptor journal_file_;
   Ledger::Level level_ = Ledger::Level::kOff;
+  std::uint8_t format_ = 1;
   Sha256 sha_;
   std::string line_, fault_;
   std::string_view body_;
@@ -76,6 +85,15 @@ class LedgerReader {
   std::uint64_t payload_begin_ = 0, payloads_ = 0, journal_bytes_ = 0;
   Record::Journal current_;                          // of the record taken last
   std::uint64_t commit_begin_ = 0, commit_end_ = 0;  // of the commit whose records are being read
+  // Of a ledger with a link for each commit: the link that is being read, its first record, and
+  // what the last record of each entry says.
+  struct Known {
+    std::uint64_t seq, elements;
+    std::string digest;  // in hex
+  };
+  PoolVector<char> link_;
+  Record link_begin_;
+  std::map<std::string, Known> known_;
   Sha256Digest head_{};
 };
 

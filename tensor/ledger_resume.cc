@@ -15,6 +15,7 @@
 #include "tensor/ledger_file.h"
 #include "tensor/ledger_memory.h"
 #include "tensor/ledger_output.h"
+#include "tensor/ledger_records.h"
 
 namespace palinode {
 namespace {
@@ -60,6 +61,11 @@ Prefix read_prefix(const std::string& path, const Checkpoint& checkpoint) {
          fmt::format("its level is {}, the checkpoint's {}", level_name(reader.level()),
                      level_name(checkpoint.level)));
   }
+  if (reader.format() != static_cast<std::uint8_t>(format_of(checkpoint.level))) {
+    fail(path, 1,
+         fmt::format("its format is {}, and new records are of format {}", reader.format(),
+                     static_cast<int>(format_of(checkpoint.level))));
+  }
   while (reader.records() < checkpoint.sequence && reader.next()) {
     if (reader.records() > 1) take(prefix, reader.records() - 1, reader.body());
   }
@@ -69,11 +75,11 @@ Prefix read_prefix(const std::string& path, const Checkpoint& checkpoint) {
          fmt::format("the file ends before record {}, with which the checkpoint was taken",
                      checkpoint.sequence - 1));
   }
-  if (reader.head() != checkpoint.head) {
-    fail(path, reader.records(), "its chain is not the one the checkpoint was taken with");
-  }
   if (reader.inside_commit()) {
     fail(path, reader.records(), "the checkpoint was taken inside a commit");
+  }
+  if (reader.head() != checkpoint.head) {
+    fail(path, reader.records(), "its chain is not the one the checkpoint was taken with");
   }
   prefix.bytes = reader.bytes();
   prefix.payloads = reader.payloads();

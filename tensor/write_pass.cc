@@ -17,10 +17,6 @@ namespace {
 // multiple of 64, as ChangeSum wants it.
 constexpr std::size_t kPiece = 1024;
 
-// Arrays of at most so many bytes are still in the cache when they are digested at the end, in one
-// go.
-constexpr std::size_t kDigestedWhole = std::size_t{1} << 15;
-
 constexpr std::size_t kPart = kernels::ChangeSum<float>::kPart;
 
 // What is learned of one output. Its parts may be looked at by several threads; its digest is taken
@@ -30,39 +26,46 @@ class Trace {
  public:
   Trace(std::span<const T> before, std::span<const T> after, WritePass pass)
       : before_(before), after_(after), pass_(pass) {
-    if (pass.change) parts_.resize(parts_of(after.size()));
+    const std::size_t parts = parts_of(after.size());
+    if (pass.change && parts > 1) rest_.resize(parts - 1);
   }
 
   static std::size_t parts_of(std::size_t n) { return (n + kPart - 1) / kPart; }
 
   // Elements of part `part`; `whole` if one thread looks at all parts in order.
   void look_at(std::size_t part, std::size_t begin, std::size_t count, bool whole) {
-    const std::span<const T> piece = after_.subspan(begin, count);
-    if (pass_.change) parts_[part].add(before_.subspan(begin, count), piece);
-    if (!whole || !pass_.digest || after_.size_bytes() <= kDigestedWhole) return;
-    if (!hash_) hash_.emplace();
-    hash_->add(piece, pass_.change && parts_[part].finite());
+    if (!pass_.change) return;
+    const bool digests = whole && pass_.digest && after_.size_bytes() >= kernels::Xxh3Sums::kLong;
+    if (digests && !sums_) sums_.emplace(after_.size_bytes());
+    kernels::ChangeSum<T>& sum = part == 0 ? first_ : rest_[part - 1];
+    sum.add(before_.subspan(begin, count), after_.subspan(begin, count),
+            digests ? &*sums_ : nullptr);
   }
 
-  Written finish(Tensor value) const {
+  Written finish(Tensor value) {
     Written written{.value = std::move(value)};
     if (pass_.change) {
-      kernels::ChangeSum<T> sum;
-      for (const kernels::ChangeSum<T>& part : parts_) sum.append(part);
-      written.change = sum.total(before_, after_);
-      written.finite = sum.finite();
+      for (const kernels::ChangeSum<T>& part : rest_) first_.append(part);
+      written.change = first_.total(before_, after_);
+      written.finite = first_.finite();
     }
+    if (!pass_.digest) return written;
     const bool no_nan = pass_.change && written.finite;
-    if (pass_.digest) written.digest = hash_ ? hash_->finish() : xxh3(after_, no_nan);
+    written.digest = no_nan && sums_ ? sums_->finish(std::as_bytes(after_)) : xxh3(after_, no_nan);
     return written;
   }
 
  private:
   std::span<const T> before_, after_;
   WritePass pass_;
-  PoolVector<kernels::ChangeSum<T>> parts_;
-  std::optional<Xxh3> hash_;
+  kernels::ChangeSum<T> first_;             // of the first part
+  PoolVector<kernels::ChangeSum<T>> rest_;  // of the others
+  std::optional<kernels::Xxh3Sums> sums_;
 };
+
+// One for each array of a step, made in place: they are large.
+template <class T>
+using Traces = std::array<std::optional<Trace<T>>, 1 + kMaxMoments>;
 
 // Asks for the piece that begins at `at`.
 template <class T>
@@ -150,7 +153,7 @@ std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T
 
 template <class T>
 void advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool whole,
-                  InlineVector<Trace<T>, 1 + kMaxMoments>& traces) {
+                  Traces<T>& traces) {
   alignas(64) std::array<T, kPiece> room;
   const std::size_t end = std::min(arrays.gradient.size(), (part + 1) * kPart);
   for (std::size_t at = part * kPart; at < end; at += kPiece) {
@@ -160,7 +163,9 @@ void advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, b
     // The next piece comes from memory while this one is digested.
     prefetch(arrays.gradient, at + count);
     for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
-    for (Trace<T>& trace : traces) trace.look_at(part, at, count, whole);
+    for (std::size_t i = 0; i < arrays.after.size(); ++i) {
+      traces[i]->look_at(part, at, count, whole);
+    }
   }
 }
 
@@ -223,12 +228,12 @@ InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor&
   return with_float(weight.dtype(), "commit", [&]<class T>() {
     Arrays<T> arrays{gradient.values<T>(), {}, {}};
     InlineVector<TensorBuilder, 1 + kMaxMoments> builders;
-    InlineVector<Trace<T>, 1 + kMaxMoments> traces;
+    Traces<T> traces;
     for (std::size_t i = 0; i <= moments.size(); ++i) {
       builders.push_back(TensorBuilder(weight.shape(), weight.dtype()));
       arrays.before.push_back((i == 0 ? weight : moments[i - 1]).template values<T>());
       arrays.after.push_back(builders[i].values<T>());
-      traces.push_back({arrays.before[i], arrays.after[i], pass});
+      traces[i].emplace(arrays.before[i], arrays.after[i], pass);
     }
     const std::size_t parts = Trace<T>::parts_of(gradient.elements());
     parallel_for(parts, 1, [&](std::size_t begin, std::size_t end) {
@@ -239,7 +244,7 @@ InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor&
     });
     InlineVector<Written, 1 + kMaxMoments> written(builders.size());
     const auto finish = [&](std::size_t i) {
-      written[i] = traces[i].finish(std::move(builders[i]).build());
+      written[i] = traces[i]->finish(std::move(builders[i]).build());
     };
     if (parts < 2) {
       for (std::size_t i = 0; i < builders.size(); ++i) finish(i);

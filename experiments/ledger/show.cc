@@ -48,8 +48,7 @@ int show(const ShowOptions& options) {
     if (reader.records() <= from) continue;
     const Record record = reader.record();
     if (!wanted(options, record)) continue;
-    print(options.json ? fmt::format("{},\"chain\":\"{}\"}}\n", reader.body(), hex(reader.head()))
-                       : line_of(reader, record));
+    print(options.json ? fmt::format("{}\n", reader.line()) : line_of(reader, record));
   }
   reader.require_no_fault();
   return kDone;

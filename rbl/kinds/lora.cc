@@ -1,5 +1,5 @@
-// LoRA: at each of its sites the layer returns y + (scaling * (x A)) B instead of y. Scaling the
-// narrow factor saves a pass over the output.
+// LoRA: at each of its sites the layer returns y + (scaling * (x A)) B instead of y, which is one
+// op.
 //   A [in, rank] starts uniform in (-1/sqrt(in), 1/sqrt(in)), B [rank, out] at zero (Hu et al.,
 //   arXiv:2106.09685, section 4.1; the start of A as in PEFT).
 #include "rbl/kinds/low_rank.h"
@@ -15,10 +15,8 @@ class Lora : public LowRank {
     const Site* site = find(name);
     if (site == nullptr) return output;
     const Var a = read(run, site->a);
-    const Var low = scale(matmul(input, a), scaling());
     const Var b = read(run, site->b);
-    const Var change = matmul(low, b);
-    return add(output, change);
+    return low_rank_add(output, input, a, b, scaling());
   }
 };
 

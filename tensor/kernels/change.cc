@@ -1,14 +1,19 @@
 #include "tensor/kernels/change.h"
 
+#define XXH_STATIC_LINKING_ONLY  // tells the secret
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "tensor/error.h"
-#include "tensor/kernels/tables.h"
+#include "tensor/kernels/change_table.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/kernels/change.cc"
@@ -18,6 +23,7 @@
 #include "tensor/kernels/convert-inl.h"
 #include "tensor/kernels/reduce-inl.h"
 #include "tensor/kernels/vectors-inl.h"
+#include "tensor/kernels/xxh3-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace palinode::kernels::HWY_NAMESPACE {
@@ -87,55 +93,145 @@ Change compare(const T* old_values, const T* new_values, std::size_t n) {
   return result;
 }
 
-// Adds n <= 4096 elements of one chunk to its lanes; the pieces before were multiples of 64.
+// The bits of a size, which order numbers as the numbers are: below an infinity, and that below
+// NaNs.
 template <class T>
-void compare_lanes(const T* before, const T* after, std::size_t n,
-                   typename ChangeSum<T>::Lanes& lanes) {
-  const hn::ScalableTag<T> d;
-  const hn::RebindToUnsigned<decltype(d)> bits;
-  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
-  constexpr std::size_t kVectors = kSumLanes / kLanes;
-  using V = hn::Vec<hn::ScalableTag<T>>;
-  V squares[kVectors];
-  for (std::size_t v = 0; v < kVectors; ++v) squares[v] = hn::Load(d, &lanes.squares[v * kLanes]);
-  V largest = hn::Set(d, lanes.largest);
-  auto infinite = hn::MaskFromVec(hn::Zero(d));
-  std::uint64_t changed = 0;
-  const V infinity = hn::Set(d, std::numeric_limits<T>::infinity());
-  const auto add = [&](auto access, std::size_t i, V& sum) HWY_ATTR {
-    const V old_value = access.load(d, before + i);
-    const V new_value = access.load(d, after + i);
-    changed += hn::CountTrue(
-        bits, hn::Ne(canonical_bits<T>(d, old_value), canonical_bits<T>(d, new_value)));
-    infinite = hn::Or(infinite, hn::Not(hn::Lt(hn::Abs(new_value), infinity)));
-    const V delta = hn::Sub(new_value, old_value);
-    const V size = hn::Abs(delta);
-    largest = hn::IfThenElse(hn::Gt(size, largest), size, largest);
-    sum = hn::Add(sum, hn::Mul(delta, delta));
-  };
-  std::size_t i = 0;
-  for (; i + kSumLanes <= n; i += kSumLanes) {
-    HWY_UNROLL(64)
-    for (std::size_t v = 0; v < kVectors; ++v) add(Whole{}, i + v * kLanes, squares[v]);
+using Bits = decltype(typename ChangeSum<T>::Lanes().largest);
+
+// f32 differences are multiplied by themselves as (d * 2^96) * d, so that squares of the small
+// steps of a moment keep their digits.
+template <class T>
+inline constexpr T kSquareScale = sizeof(T) == sizeof(float) ? T{0x1p96} : T{1};
+
+// Of the values themselves, after a difference that is not a number or has no end.
+template <class T>
+bool all_finite(const T* x, std::size_t n) {
+  return std::all_of(x, x + n, [](T value) { return std::isfinite(value); });
+}
+
+// Elements of as many as there are lanes of a sum.
+template <class T>
+class Comparison {
+ public:
+  explicit HWY_INLINE Comparison(const typename ChangeSum<T>::Lanes& lanes) {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      squares_[v] = hn::Load(D(), lanes.squares.data() + v * kLanes);
+    }
+    largest_ = hn::Set(DBits(), lanes.largest);
   }
-  for (std::size_t v = 0; i < n; ++v, i += kLanes) {
-    if (i + kLanes <= n) {
-      add(Whole{}, i, squares[v]);
-    } else {
-      add(Part{n - i}, i, squares[v]);
+
+  template <class Access>
+  HWY_INLINE void add(Access access, const T* before, const T* after, std::size_t v) {
+    const auto old_value = access.load(D(), before), new_value = access.load(D(), after);
+    const auto differs = hn::Ne(hn::BitCast(DBits(), old_value), hn::BitCast(DBits(), new_value));
+    changed_ += hn::CountTrue(DBits(), differs);
+    const auto delta = hn::Sub(new_value, old_value);
+    largest_ = hn::Max(largest_, hn::BitCast(DBits(), hn::Abs(delta)));
+    const auto scaled =
+        sizeof(T) == sizeof(float) ? hn::Mul(delta, hn::Set(D(), kSquareScale<T>)) : delta;
+    squares_[v] = hn::Add(squares_[v], hn::Mul(scaled, delta));
+  }
+
+  HWY_INLINE void store(const T* after, std::size_t n, typename ChangeSum<T>::Lanes& lanes) const {
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      hn::Store(squares_[v], D(), lanes.squares.data() + v * kLanes);
+    }
+    lanes.largest = hn::GetLane(hn::MaxOfLanes(DBits(), largest_));
+    lanes.changed += changed_;
+    const T infinity = std::numeric_limits<T>::infinity();
+    if (lanes.largest >= std::bit_cast<Bits<T>>(infinity)) {
+      lanes.finite = lanes.finite && all_finite(after, n);
     }
   }
-  for (std::size_t v = 0; v < kVectors; ++v) hn::Store(squares[v], d, &lanes.squares[v * kLanes]);
-  HWY_ALIGN T lane[kLanes];
-  hn::Store(largest, d, lane);
-  lanes.largest = *std::max_element(lane, lane + kLanes);
-  lanes.changed += changed;
-  lanes.finite = lanes.finite && hn::AllFalse(d, infinite);
+
+  static constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
+  static constexpr std::size_t kVectors = kSumLanes / kLanes;
+
+ private:
+  using D = hn::ScalableTag<T>;
+  using DBits = hn::RebindToUnsigned<D>;
+  hn::Vec<D> squares_[kVectors];
+  hn::Vec<DBits> largest_;
+  std::uint64_t changed_ = 0;
+};
+
+template <class T>
+void compare_lanes(const T* before, const T* after, std::size_t n,
+                   typename ChangeSum<T>::Lanes& lanes, Xxh3Sums::Lanes* digest,
+                   std::size_t blocks) {
+  using Group = Comparison<T>;
+  constexpr std::size_t kStripesOfGroup = kSumLanes * sizeof(T) / kStripe;
+  constexpr std::size_t kGroups = kStripesOfBlock / kStripesOfGroup;
+  Group group(lanes);
+  const auto add_group = [&](std::size_t at) HWY_ATTR {
+    HWY_UNROLL(64)
+    for (std::size_t v = 0; v < Group::kVectors; ++v) {
+      group.add(Whole{}, before + at + v * Group::kLanes, after + at + v * Group::kLanes, v);
+    }
+  };
+  std::size_t i = 0;
+  if (blocks > 0) {
+    const std::uint8_t* const secret = xxh3_secret();
+    Xxh3Vectors sums(*digest);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      for (std::size_t g = 0; g < kGroups; ++g, i += kSumLanes) {
+        add_group(i);
+        const auto* const bytes = reinterpret_cast<const std::byte*>(after + i);
+        const std::uint8_t* const key = secret + 8 * kStripesOfGroup * g;
+        HWY_UNROLL(8)
+        for (std::size_t s = 0; s < kStripesOfGroup; ++s)
+          sums.add(bytes + kStripe * s, key + 8 * s);
+      }
+      sums.scramble(secret + 128);
+    }
+    sums.store(*digest);
+  }
+  for (; i + kSumLanes <= n; i += kSumLanes) add_group(i);
+  for (std::size_t v = 0; i < n; ++v, i += Group::kLanes) {
+    if (i + Group::kLanes <= n) {
+      group.add(Whole{}, before + i, after + i, v);
+    } else {
+      group.add(Part{n - i}, before + i, after + i, v);
+    }
+  }
+  group.store(after, n, lanes);
+}
+
+void digest_end(const std::byte* end, std::size_t bytes, Xxh3Sums::Lanes& digest) {
+  const std::uint8_t* const secret = xxh3_secret();
+  Xxh3Vectors sums(digest);
+  const std::byte* const begin = end - bytes;
+  for (std::size_t s = 0; s < (bytes - 1) / kStripe; ++s) {
+    sums.add(begin + kStripe * s, secret + 8 * s);
+  }
+  sums.add(end - kStripe, secret + 121);
+  sums.store(digest);
+}
+
+// The fixed tree of docs/arithmetic.md, section 3, over the lanes of a sum.
+template <class T>
+T fold(const std::array<T, 64>& squares) {
+  HWY_ALIGN T lanes[64];
+  std::copy(squares.begin(), squares.end(), lanes);
+  const hn::ScalableTag<T> d;
+  std::size_t half = 32;
+  for (; half >= std::max(hn::Lanes(d), std::size_t{2}); half /= 2) {
+    for (std::size_t l = 0; l < half; l += hn::Lanes(d)) {
+      hn::Store(hn::Add(hn::Load(d, lanes + l), hn::Load(d, lanes + l + half)), d, lanes + l);
+    }
+  }
+  for (; half > 0; half /= 2) {
+    for (std::size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
+  }
+  return lanes[0];
 }
 
 ChangeTable change_table() {
   return {.lanes_f32 = compare_lanes<float>,
           .lanes_f64 = compare_lanes<double>,
+          .fold_f32 = fold<float>,
+          .fold_f64 = fold<double>,
+          .digest_end = digest_end,
           .f32 = compare<float>,
           .f64 = compare<double>,
           .i32 = compare<std::int32_t>,
@@ -154,11 +250,12 @@ namespace {
 HWY_EXPORT(change_table);
 
 template <class T>
-T fold(std::array<T, 64> lanes) {
-  for (std::size_t half = 32; half > 0; half /= 2) {
-    for (std::size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
+double fold(const ChangeTable& table, const std::array<T, 64>& lanes) {
+  if constexpr (std::is_same_v<T, float>) {
+    return static_cast<double>(table.fold_f32(lanes)) * 0x1p-96;
+  } else {
+    return table.fold_f64(lanes);
   }
-  return lanes[0];
 }
 
 constexpr std::size_t kChunk = 4096;
@@ -183,20 +280,28 @@ Change change(std::span<const T> before, std::span<const T> after) {
 }
 
 template <class T>
-void ChangeSum<T>::add(std::span<const T> before, std::span<const T> after) {
+void ChangeSum<T>::add(std::span<const T> before, std::span<const T> after, Xxh3Sums* digest) {
   PALINODE_ASSERT(before.size() == after.size() && in_chunk_ % 64 == 0);
+  constexpr std::size_t kOfBlock = Xxh3Sums::kBlock / sizeof(T);
   const ChangeTable table = HWY_DYNAMIC_DISPATCH(change_table)();
   for (std::size_t i = 0; i < before.size();) {
     const std::size_t n = std::min(before.size() - i, kChunk - in_chunk_);
+    std::size_t blocks = 0;
+    if (digest != nullptr) {
+      PALINODE_ASSERT(i % kOfBlock == 0);
+      blocks = std::min(n / kOfBlock, digest->blocks_);
+      digest->blocks_ -= blocks;
+    }
+    Xxh3Sums::Lanes* const sums = digest != nullptr ? &digest->lanes_ : nullptr;
     if constexpr (std::is_same_v<T, float>) {
-      table.lanes_f32(before.data() + i, after.data() + i, n, lanes_);
+      table.lanes_f32(before.data() + i, after.data() + i, n, lanes_, sums, blocks);
     } else {
-      table.lanes_f64(before.data() + i, after.data() + i, n, lanes_);
+      table.lanes_f64(before.data() + i, after.data() + i, n, lanes_, sums, blocks);
     }
     i += n;
     in_chunk_ += n;
     if (in_chunk_ < kChunk) continue;
-    chunks_.add(static_cast<double>(fold(lanes_.squares)));
+    chunks_.add(fold(table, lanes_.squares));
     lanes_.squares = {};
     in_chunk_ = 0;
   }
@@ -216,16 +321,71 @@ void ChangeSum<T>::append(const ChangeSum& next) {
 
 template <class T>
 Change ChangeSum<T>::total(std::span<const T> before, std::span<const T> after) const {
-  const auto largest = static_cast<double>(lanes_.largest);
-  // Outside these bounds squares in f32 may lose their digits, or overflow.
-  if (std::is_same_v<T, float> && largest != 0 && !(largest >= 0x1p-40 && largest <= 0x1p40)) {
-    return kernels::change(before, after);
-  }
+  const auto largest = static_cast<double>(std::bit_cast<T>(lanes_.largest));
+  // Outside these bounds squares in f32 may lose their digits, or overflow; a NaN is outside too.
+  const bool good = std::is_same_v<T, float>
+                        ? largest == 0 || (largest >= 0x1p-96 && largest <= 0x1p9)
+                        : largest < std::numeric_limits<double>::infinity();
+  if (!good) return kernels::change(before, after);
+  const double rest =
+      in_chunk_ > 0 ? fold(HWY_DYNAMIC_DISPATCH(change_table)(), lanes_.squares) : 0;
+  if (before.size() < kChunk) return {lanes_.changed, largest, std::sqrt(rest)};
   ChunkSums<double> chunks = chunks_;
-  if (in_chunk_ > 0) chunks.add(static_cast<double>(fold(lanes_.squares)));
-  const double squares = chunks.total();
-  // Squares are not negative, so their sum is NaN exactly if a difference is.
-  return {lanes_.changed, std::isnan(squares) ? squares : largest, std::sqrt(squares)};
+  if (in_chunk_ > 0) chunks.add(rest);
+  return {lanes_.changed, largest, std::sqrt(chunks.total())};
+}
+
+namespace {
+
+constexpr std::uint64_t kPrime32[] = {0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D};
+constexpr std::uint64_t kPrime64[] = {0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9,
+                                      0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5};
+
+// Half of the digest: the products of neighbouring sums, folded and mixed.
+std::uint64_t merged(const std::array<std::uint64_t, 8>& sums, std::size_t secret_at,
+                     std::uint64_t start) {
+  std::array<std::uint64_t, 8> secret;
+  std::memcpy(secret.data(), xxh3_secret() + secret_at, sizeof(secret));
+  std::uint64_t mixed = start;
+  for (std::size_t i = 0; i < 8; i += 2) {
+    std::uint64_t high = 0;
+    const std::uint64_t low = hwy::Mul128(sums[i] ^ secret[i], sums[i + 1] ^ secret[i + 1], &high);
+    mixed += low ^ high;
+  }
+  mixed = (mixed ^ mixed >> 37) * 0x165667919E3779F9;
+  return mixed ^ mixed >> 32;
+}
+
+}  // namespace
+
+const std::uint8_t* xxh3_secret() {
+  static const std::array<std::uint8_t, 192> secret = [] {
+    std::array<std::uint8_t, 192> bytes;
+    XXH3_generateSecret_fromSeed(bytes.data(), 0);
+    return bytes;
+  }();
+  return secret.data();
+}
+
+Xxh3Sums::Lanes Xxh3Sums::start() {
+  return {{kPrime32[2], kPrime64[0], kPrime64[1], kPrime64[2], kPrime64[3], kPrime32[1],
+           kPrime64[4], kPrime32[0]}};
+}
+
+std::array<std::uint8_t, 16> Xxh3Sums::finish(std::span<const std::byte> array) const {
+  PALINODE_ASSERT(array.size() >= kLong && blocks_ == 0);
+  Lanes lanes = lanes_;
+  const std::size_t size = array.size();
+  HWY_DYNAMIC_DISPATCH(change_table)
+  ().digest_end(array.data() + size, (size - 1) % kBlock + 1, lanes);
+  const std::uint64_t low = merged(lanes.sums, 11, size * kPrime64[0]);
+  const std::uint64_t high = merged(lanes.sums, 117, ~(size * kPrime64[1]));
+  std::array<std::uint8_t, 16> digest{};
+  for (std::size_t i = 0; i < 8; ++i) {
+    digest[i] = static_cast<std::uint8_t>(high >> (56 - 8 * i));
+    digest[8 + i] = static_cast<std::uint8_t>(low >> (56 - 8 * i));
+  }
+  return digest;
 }
 
 template class ChangeSum<float>;

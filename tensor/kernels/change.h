@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "tensor/kernels/chunk_sums.h"
 
@@ -23,6 +24,30 @@ struct Change {
 template <class T>
 Change change(std::span<const T> before, std::span<const T> after);
 
+// XXH3-128 of an array whose pieces are compared, taken in the same pass: the library's eight sums
+// over all blocks of 1024 bytes but the last (xxh3-inl.h). Valid for an array without a NaN.
+class Xxh3Sums {
+ public:
+  // Of an array of so many bytes, which the library's long rule is for.
+  static constexpr std::size_t kLong = 241, kBlock = 1024;
+  explicit Xxh3Sums(std::size_t bytes) : blocks_((bytes - 1) / kBlock) {}
+
+  // What was added so far, and then the rest of the array.
+  std::array<std::uint8_t, 16> finish(std::span<const std::byte> array) const;
+
+  struct Lanes {
+    alignas(64) std::array<std::uint64_t, 8> sums;
+  };
+
+ private:
+  template <class T>
+  friend class ChangeSum;
+
+  static Lanes start();
+  Lanes lanes_ = start();
+  std::size_t blocks_;  // still to come
+};
+
 // The change of an array that comes in pieces, so that each can be compared while it is in the
 // cache, and whether its new values are all finite: what the ledger records. T is float or double;
 // f32 is compared in f32 where that loses nothing but the last digits (docs/arithmetic.md, section
@@ -30,8 +55,10 @@ Change change(std::span<const T> before, std::span<const T> after);
 template <class T>
 class ChangeSum {
  public:
-  // Adds the next elements; their number is a multiple of 64 but for the last piece.
-  void add(std::span<const T> before, std::span<const T> after);
+  // Adds the next elements; their number is a multiple of 64 but for the last piece. With `digest`
+  // the new values are added there too; their bytes are then a multiple of 4096 but for the last
+  // piece.
+  void add(std::span<const T> before, std::span<const T> after, Xxh3Sums* digest = nullptr);
 
   // Adds what `next` has seen, which is what follows here. All parts of an array that are appended
   // have kPart elements but for the last: then bits do not depend on the division.
@@ -40,13 +67,14 @@ class ChangeSum {
 
   bool finite() const { return lanes_.finite; }
   // The change of all that was added. `before` and `after` are the whole arrays: f32 differences
-  // that are very small or very large are taken once more, in f64.
+  // that are very small or very large, and what is not finite, are taken once more, in f64.
   Change total(std::span<const T> before, std::span<const T> after) const;
 
   // What the kernels see.
   struct Lanes {
-    alignas(64) std::array<T, 64> squares{};
-    T largest{};
+    alignas(64) std::array<T, 64> squares{};  // of f32, times 2^96
+    // The largest difference as its bits: above those of every number if one is not finite.
+    std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t> largest{};
     std::uint64_t changed = 0;
     bool finite = true;
   };

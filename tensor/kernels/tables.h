@@ -9,7 +9,6 @@
 #include <cstdint>
 
 #include "tensor/float16.h"
-#include "tensor/kernels/change.h"
 #include "tensor/kernels/conv.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/kernels/update.h"
@@ -107,18 +106,6 @@ struct ConvertTable {
   void (*widen_f16)(const std::uint16_t* x, T* out, std::size_t n);
   void (*narrow_bf16)(const T* x, std::uint16_t* out, std::size_t n);
   void (*narrow_f16)(const T* x, std::uint16_t* out, std::size_t n);
-};
-
-struct ChangeTable {
-  void (*lanes_f32)(const float* before, const float* after, std::size_t n,
-                    ChangeSum<float>::Lanes& lanes);
-  void (*lanes_f64)(const double* before, const double* after, std::size_t n,
-                    ChangeSum<double>::Lanes& lanes);
-  Change (*f32)(const float* before, const float* after, std::size_t n);
-  Change (*f64)(const double* before, const double* after, std::size_t n);
-  Change (*i32)(const std::int32_t* before, const std::int32_t* after, std::size_t n);
-  Change (*bf16)(const BFloat16* before, const BFloat16* after, std::size_t n);
-  Change (*f16)(const Float16* before, const Float16* after, std::size_t n);
 };
 
 // c [m, n] = activation(a [m, k] b [k, n] (+ bias [n] unless null)). Element (i, j) of a is a[i *

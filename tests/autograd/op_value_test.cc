@@ -43,6 +43,23 @@ Values product(const Sample& s) {
   return c;
 }
 
+// y + factor * x a b, element by element.
+Values low_rank_of(const Sample& s) {
+  const Values y = input(s, 0), x = input(s, 1), a = input(s, 2), b = input(s, 3);
+  const std::size_t k = s.inputs[1].shape()[1], rank = s.inputs[2].shape()[1];
+  const std::size_t n = s.inputs[3].shape()[1];
+  Values z = y;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const std::size_t row = i / n, column = i % n;
+    for (std::size_t p = 0; p < k; ++p) {
+      for (std::size_t r = 0; r < rank; ++r) {
+        z[i] += s.attrs.factor * x[row * k + p] * a[p * rank + r] * b[r * n + column];
+      }
+    }
+  }
+  return z;
+}
+
 Values transposed(const Sample& s) {
   const Values x = input(s, 0);
   const std::size_t rows = s.inputs[0].shape()[0], cols = s.inputs[0].shape()[1];
@@ -198,6 +215,7 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
       {"scale",
        [](const Sample& s) { return each(s, [&](double x) { return x * s.attrs.factor; }); }},
       {"matmul", product},
+      {"low_rank_add", low_rank_of},
       {"transpose", transposed},
       {"reshape", [](const Sample& s) { return input(s, 0); }},
       {"conv2d", conv2d_of},

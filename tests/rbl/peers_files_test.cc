@@ -7,6 +7,7 @@
 
 #include "rbl/behavior_file.h"
 #include "rbl/extract.h"
+#include "rbl/merge.h"
 #include "rbl/peft.h"
 #include "rbl/svd.h"
 #include "tensor/file.h"
@@ -19,24 +20,11 @@ namespace {
 
 using zoo::Zoo;
 
-// theta with scaling * A B added to each weight of the unit, as a merge computes it.
+// A copy of theta that the unit was merged into.
 const Store& merged(Zoo& identity, const Behavior& unit, double scaling) {
   const Store& copy = identity.ledger.open("merged", Role::kIdentity);
-  Proposal proposal{.reason = Reason::kLoad, .proposer = "test"};
-  for (const Entry& entry : identity.theta->entries()) {
-    Tensor value = entry.value;
-    const std::string site = entry.name.substr(0, entry.name.rfind(".weight"));
-    if (unit.phi().contains(site + ".lora_A") && entry.name.ends_with(".weight")) {
-      Tape tape;
-      const Var a = tape.constant(unit.phi().at(site + ".lora_A"));
-      const Var b = tape.constant(unit.phi().at(site + ".lora_B"));
-      const Var change = scale(matmul(a, b), scaling);
-      const Var weight = tape.constant(entry.value);
-      value = add(weight, change).value();
-    }
-    proposal.writes.push_back({&copy, PoolString(entry.name), value, true});
-  }
-  identity.ledger.commit(proposal);
+  identity.ledger.commit(copy_of(*identity.theta, copy));
+  identity.ledger.commit(add_low_rank(copy, low_rank_of(unit.phi(), scaling), {}));
   return copy;
 }
 

@@ -172,6 +172,9 @@ TEST_F(CheckpointTest, AnotherRunsLedgerIsRefused) {
   { Ledger summary(Ledger::Level::kSummary, path); }
   EXPECT_MESSAGE(Ledger(taken, path), FormatError,
                  "resume: " + path + " line 1: its level is summary, the checkpoint's digest");
+  put(R"({"seq":0,"palinode_ledger":1,"level":"digest","chain":""})");
+  EXPECT_MESSAGE(Ledger(taken, path), FormatError,
+                 "resume: " + path + " line 1: its format is 1, and new records are of format 2");
 }
 
 TEST_F(CheckpointTest, AValueTheLedgerDoesNotKnowIsRefused) {

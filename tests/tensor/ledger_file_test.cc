@@ -9,6 +9,7 @@
 
 #include "tensor/error.h"
 #include "tensor/ledger.h"
+#include "tests/support/message.h"
 
 namespace palinode {
 namespace {
@@ -102,6 +103,41 @@ TEST_F(LedgerFileTest, SaysWhatChangedAndWhy) {
                            R"("step":1)", R"("elements":3)", R"("changed":3)", R"("max_abs":1)"}) {
     EXPECT_NE(second.find(part), std::string::npos) << part;
   }
+}
+
+// Every record with a link of its own, over its text: as files were once written.
+std::string in_format_one(const std::vector<std::string>& lines) {
+  std::string text;
+  Sha256Digest head{};
+  for (std::string body : lines) {
+    const std::size_t chain = body.find(R"(,"chain")");
+    body.resize(chain == std::string::npos ? body.size() - 1 : chain);
+    const std::string format = R"("palinode_ledger":)";
+    if (const std::size_t at = body.find(format); at != std::string::npos) {
+      body[at + format.size()] = '1';
+    }
+    head = Sha256().add(head).add(body).finish();
+    text += body + R"(,"chain":")" + hex(head) + "\"}\n";
+  }
+  return text;
+}
+
+TEST_F(LedgerFileTest, AFileWithALinkForEachRecordIsStillRead) {
+  const std::string old = in_format_one(read_ledger(path));
+  put(old);
+  const LedgerVerdict verdict = verify_ledger(path);
+  EXPECT_TRUE(verdict.intact) << verdict.fault;
+  EXPECT_EQ(verdict.records, 8U);
+  put(old.substr(0, old.find("sgd")) + "SGD" + old.substr(old.find("sgd") + 3));
+  EXPECT_EQ(verify_ledger(path).fault, "line 3: the chain does not match the record");
+}
+
+TEST_F(LedgerFileTest, AFormatThatIsNotKnownIsRefused) {
+  std::string other = text();
+  other.replace(other.find(R"(ledger":2)"), 9, R"(ledger":7)");
+  put(other);
+  EXPECT_MESSAGE(verify_ledger(path), FormatError,
+                 "ledger: " + path + " is of format 7; formats 1 and 2 can be read");
 }
 
 TEST_F(LedgerFileTest, AForeignFileIsRefused) {

@@ -55,7 +55,7 @@ TEST_P(LedgerFiles, AFullDiskLeavesNoRecordOfWhatWasNotDone) {
   const std::string payloads = journaled ? bytes_of(journal) : "";
   const Sha256Digest head = ledger.head();
   // Room for some whole records, none, or a part of one.
-  for (const std::size_t room : {0U, 1U, 200U, 500U, 1000U, 2000U}) {
+  for (const std::size_t room : {0U, 1U, 200U, 500U, 1000U, 1300U}) {
     {
       const FileSizeLimit limit(before.size() + room);
       EXPECT_MESSAGE(ledger.commit(ten(store, 2)), EnvironmentError,

@@ -19,7 +19,12 @@ namespace {
 
 constexpr std::size_t kRecords = 1000;
 
-struct Tamper : testing::TestWithParam<Ledger::Level> {
+struct Written {
+  Ledger::Level level;
+  std::size_t commit;  // records of each
+};
+
+struct Tamper : testing::TestWithParam<Written> {
   std::string path =
       testing::TempDir() + "palinode_tamper_" + std::to_string(::getpid()) + ".jsonl";
   std::vector<std::string> lines;  // with their ends
@@ -27,14 +32,16 @@ struct Tamper : testing::TestWithParam<Ledger::Level> {
 
   Tamper() {
     {
-      Ledger ledger(GetParam(), path);
+      Ledger ledger(GetParam().level, path);
       const Store& store = ledger.open("theta", Role::kIdentity);
-      for (std::size_t i = 1; i < kRecords; ++i) {
-        ledger.commit(
-            {.reason = Reason::kSgd,
-             .proposer = "sgd.theta",
-             .step = i,
-             .writes = {{&store, "w", Tensor::full<float>({5}, static_cast<float>(i)), i == 1}}});
+      const std::size_t size = GetParam().commit;
+      for (std::size_t i = 1; i < kRecords; i += size) {
+        Proposal proposal{.reason = Reason::kSgd, .proposer = "sgd.theta", .step = i};
+        for (std::size_t k = 0; k < size; ++k) {
+          const Tensor value = Tensor::full<float>({5}, static_cast<float>(i + k));
+          proposal.writes.push_back({&store, "w" + std::to_string(k), value, i == 1});
+        }
+        ledger.commit(proposal);
       }
       head = ledger.head();
     }
@@ -118,9 +125,35 @@ TEST_P(Tamper, EveryCutTailIsFoundByTheHead) {
   }
 }
 
+std::string name_of(const testing::TestParamInfo<Written>& info) {
+  return std::string(level_name(info.param.level)) + "_commits_of_" +
+         std::to_string(info.param.commit);
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, Tamper,
-                         testing::Values(Ledger::Level::kDigest, Ledger::Level::kJournal),
-                         [](const auto& info) { return std::string(level_name(info.param)); });
+                         testing::Values(Written{Ledger::Level::kSummary, 3},
+                                         Written{Ledger::Level::kDigest, 1},
+                                         Written{Ledger::Level::kDigest, 3},
+                                         Written{Ledger::Level::kJournal, 1},
+                                         Written{Ledger::Level::kJournal, 3}),
+                         name_of);
+
+// Whoever can compute the chain anew is left with what records say of each other.
+TEST_P(Tamper, ARecordThatDoesNotFollowFromItsEntrysLastOneIsFound) {
+  if (GetParam().level != Ledger::Level::kDigest) return;
+  const std::size_t commit = GetParam().commit;
+  for (const char* field : {R"("old":")", R"("elements":)"}) {
+    std::string forged = lines[kRecords / 2 + 1];
+    char& letter = forged[forged.find(field) + std::string_view(field).size()];
+    letter = letter == '1' ? '2' : '1';
+    std::vector<std::string_view> changed = all();
+    changed[kRecords / 2 + 1] = forged;
+    ASSERT_FALSE(passes(changed));
+    EXPECT_EQ(verify_ledger(path).fault,
+              "line 502: the record does not follow from the last one of its entry")
+        << field << " in commits of " << commit;
+  }
+}
 
 struct TamperJournal : Tamper {
   std::string journal = journal_path(path);
@@ -135,7 +168,8 @@ struct TamperJournal : Tamper {
     return verify_ledger(path).intact;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Levels, TamperJournal, testing::Values(Ledger::Level::kJournal));
+INSTANTIATE_TEST_SUITE_P(Levels, TamperJournal,
+                         testing::Values(Written{Ledger::Level::kJournal, 1}), name_of);
 
 TEST_P(TamperJournal, EveryFlippedByteOfAPayloadIsFound) {
   EXPECT_TRUE(passes(payloads));

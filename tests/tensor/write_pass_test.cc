@@ -61,6 +61,17 @@ TYPED_TEST(WritePassOf, ACopyHasTheValuesDigestAndChangeOfSeparatePasses) {
   }
 }
 
+// Around the ends of the stripes and blocks of XXH3's long rule, and below it.
+TYPED_TEST(WritePassOf, TheDigestIsTheLibrarysOnEveryTarget) {
+  using T = TypeParam;
+  for (const std::size_t n : Sizes{30,  60,  61,  64,  65,   127,  128,  129,  255,  256,  257,
+                                   272, 511, 512, 513, 1024, 1040, 4095, 4096, 4097, 8192, 20000}) {
+    const Tensor old = random<T>(n, 1), value = random<T>(n, 2);
+    const Xxh3Digest want = xxh3(value);
+    for_each_simd([&] { EXPECT_EQ(copy_value(&old, value, kAll).digest, want) << n; });
+  }
+}
+
 TYPED_TEST(WritePassOf, ThreadsDoNotChangeAStep) {
   using T = TypeParam;
   const std::size_t before = threads();

@@ -34,8 +34,8 @@ const std::vector<Knob> kKnobs =
                   {{"leaks", "sizes in nats of log-odds, ascending; 0 is the null",
                     Numbers{0, 0.5, 2, 8}, Numbers{0, 0.25, 0.5, 1, 2, 4, 8, 16}},
                    {"probes", "of which one leaks", 64.0, 64.0},
-                   {"answers", "sampled for each probe", 50.0, 200.0},
-                   {"repeats", "of the null and of each leak", 60.0, 400.0},
+                   {"answers", "sampled for each probe", 50.0, 100.0},
+                   {"repeats", "of the null and of each leak", 60.0, 200.0},
                    {"false_positives", "wanted", 0.05, 0.05}});
 
 constexpr double kReferenceTau = 0.05;

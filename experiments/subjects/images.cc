@@ -18,20 +18,21 @@ namespace {
 constexpr std::size_t kTrain = 6000, kHeldOut = 1000, kShiftedTrain = 2000, kProbesEach = 128;
 constexpr std::size_t kClasses = 10;
 
-// Loaded once, when first asked for.
+// The first rows, copied, so that the rest of the set is not kept alive by them.
+Labelled first(const Labelled& from, std::size_t count) {
+  const Labelled rows = from.rows(0, count);
+  return {rows.x.copy(), rows.y.copy()};
+}
+
+// As much of a set as is used, loaded once, when first asked for.
 const Images& image_set(const char* name) {
   static std::mutex mutex;
   static std::map<std::string, Images, std::less<>> loaded;
   const std::scoped_lock lock(mutex);
   const auto found = loaded.find(name);
   if (found != loaded.end()) return found->second;
-  return loaded[name] = load_images(data_set(name));
-}
-
-// The first rows, copied, so that the rest of the set is not kept alive by them.
-Labelled first(const Labelled& from, std::size_t count) {
-  const Labelled rows = from.rows(0, count);
-  return {rows.x.copy(), rows.y.copy()};
+  const Images all = load_images(data_set(name));
+  return loaded[name] = {first(all.train, kTrain), first(all.test, kHeldOut), all.classes};
 }
 
 // Turned 90 degrees clockwise: [n, h, w, c].

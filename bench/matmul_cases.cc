@@ -2,7 +2,6 @@
 
 #include <initializer_list>
 
-#include "bench/blas_peers.h"
 #include "bench/case.h"
 #include "bench/limits.h"
 #include "tensor/kernels/matmul.h"

@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include "bench/blas_peers.h"
 #include "bench/table.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/parallel.h"

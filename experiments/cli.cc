@@ -12,6 +12,7 @@
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/ledger/command.h"
+#include "experiments/precision/command.h"
 #include "experiments/suite.h"
 #include "experiments/train/command.h"
 #include "experiments/usage_error.h"
@@ -158,7 +159,8 @@ int dispatch(int argc, const char* const* argv) {
   std::vector<Command> commands = ledger::add_ledger_commands(app);
   for (const auto add : {train::add_train_command, train::add_eval_command,
                          train::add_generate_command, add_adapt_command, add_detach_command,
-                         add_certify_command, add_behavior_command, add_inspect_command}) {
+                         add_certify_command, add_behavior_command, add_inspect_command,
+                         add_precision_command}) {
     commands.push_back(add(app));
   }
 

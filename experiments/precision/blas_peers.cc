@@ -1,4 +1,4 @@
-#include "bench/blas_peers.h"
+#include "experiments/precision/blas_peers.h"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 #include "tensor/kernels/blas.h"
 #include "tensor/simd.h"
 
-namespace palinode::bench {
+namespace palinode::experiments::precision {
 namespace {
 
 using kernels::CblasGemm;
@@ -86,7 +86,7 @@ void add_openblas(std::vector<BlasPeer>& peers) {
     return;
   }
   namespace fs = std::filesystem;
-  const fs::path folder = fs::temp_directory_path() / fmt::format("palinode-bench-{}", ::getpid());
+  const fs::path folder = fs::temp_directory_path() / fmt::format("palinode-blas-{}", ::getpid());
   fs::create_directory(folder);
   std::set<std::string> cores;
   const auto add = [&](const std::string& type) {
@@ -164,4 +164,4 @@ const std::vector<BlasPeer>& blas_peers() {
   return peers;
 }
 
-}  // namespace palinode::bench
+}  // namespace palinode::experiments::precision

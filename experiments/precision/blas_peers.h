@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace palinode::bench {
+namespace palinode::experiments::precision {
 
 // c [m, n] = op(a) [m, k] op(b) [k, n], row-major; op is the transpose where asked for.
 template <class T>
@@ -34,4 +34,4 @@ struct BlasPeer {
 // OpenBLAS reads its core type when it is loaded: each type is a copy of the library's file.
 const std::vector<BlasPeer>& blas_peers();
 
-}  // namespace palinode::bench
+}  // namespace palinode::experiments::precision

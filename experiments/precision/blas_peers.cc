@@ -49,6 +49,12 @@ BlasPeer openblas_peer(const std::string& file, bool automatic) {
            q.c, 1);
     };
   }
+  using CblasDot = float (*)(int n, const float* a, int a_step, const float* b, int b_step);
+  if (const auto dot = symbol<CblasDot>(loaded.library, "cblas_sdot")) {
+    peer.sdot = [dot](std::span<const float> a, std::span<const float> b) {
+      return dot(static_cast<int>(a.size()), a.data(), 1, b.data(), 1);
+    };
+  }
   peer.set_threads = loaded.set_num_threads;
   return peer;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct BlasPeer {
   std::function<void(const GemmCall<float>&)> sgemm = {};
   std::function<void(const GemmCall<double>&)> dgemm = {};  // may be empty
   std::function<void(const GemmCall<float>&)> sgemv = {};   // m = 1, not transposed; may be empty
+  std::function<float(std::span<const float>, std::span<const float>)> sdot = {};  // may be empty
   std::function<void(int)> set_threads = {};
 };
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "experiments/environment.h"
+#include "experiments/precision/errors.h"
 #include "experiments/precision/sweep.h"
 #include "experiments/precision/timing.h"
 #include "tensor/rng.h"
@@ -20,16 +21,11 @@ constexpr std::size_t kTimed = 16384;  // values: they and their results fit the
 
 std::string hex_of(float x) { return fmt::format("{:08x}", std::bit_cast<std::uint32_t>(x)); }
 
-// JSON has no infinities.
-Json number(double x) {
-  if (std::isfinite(x)) return x;
-  return std::isnan(x) ? "nan" : x > 0 ? "inf" : "-inf";
-}
 
 Json tally_json(const Tally& tally) {
   const auto share = static_cast<double>(tally.misrounded) / static_cast<double>(tally.inputs);
   return {{"inputs", tally.inputs},
-          {"max_ulp", number(tally.max_ulp)},
+          {"max_ulp", json_number(tally.max_ulp)},
           {"misrounded", tally.misrounded},
           {"misrounded_share", share},
           {"special", tally.special},
@@ -41,7 +37,7 @@ Json tally_json(const Tally& tally) {
             {"to_4", tally.above[2]},
             {"above_4", tally.above[3]}}},
           {"worst_input", hex_of(tally.worst)},
-          {"worst_input_value", number(static_cast<double>(tally.worst))}};
+          {"worst_input_value", json_number(static_cast<double>(tally.worst))}};
 }
 
 Json contender_json(const Contender& contender, const Swept& swept, const Speed& speed) {
@@ -113,31 +109,35 @@ void add_identity(Json& rows, const Reference& reference, std::span<const Conten
   }
 }
 
-// Ours on every target there is. The fast forms lean on fma: where it is emulated, a sample stands
-// for all inputs.
+// Ours on every target there is. Where fma is emulated the fast forms are slow, and a sample stands
+// for all inputs; SSE4 computes the rounded forms by the scalar target's formulas, so there too.
 Json identities(const Reference& reference, std::span<const Contender> contenders,
                 const SweepResult& swept, const Sweep& plan, const UnaryOptions& options) {
-  std::vector<Contender> rounded, fast;
+  std::vector<Contender> ours, rounded, fast;
   for (const Contender& each : contenders) {
-    if (each.ours) (each.name == "Palinode" ? rounded : fast).push_back(each);
+    if (!each.ours) continue;
+    ours.push_back(each);
+    (each.name == "Palinode" ? rounded : fast).push_back(each);
   }
   Json rows = Json::array();
-  if (rounded.empty()) return rows;
+  if (ours.empty()) return rows;
   Sweep sample = plan;
   sample.every = options.every;
   sample.checkpoint.clear();
   sample.judged = false;
-  const SweepResult sampled = options.exhaustive ? sweep(reference, fast, sample) : swept;
+  const SweepResult sampled = options.exhaustive ? sweep(reference, ours, sample) : swept;
+  std::vector<Simd> others;
   for (const Simd simd : available_simd()) {
-    if (simd == active_simd()) continue;
-    const bool fused = simd != Simd::kScalar && simd != Simd::kSse4;
-    add_identity(rows, reference, rounded, swept, plan, simd);
-    if (fused) {
-      Sweep all = plan;
-      if (!all.checkpoint.empty()) all.checkpoint += ".fast";
-      add_identity(rows, reference, fast, swept, all, simd);
-    } else {
+    if (simd != active_simd()) others.push_back(simd);
+  }
+  for (const Simd simd : others) {
+    if (simd == Simd::kSse4) {
+      add_identity(rows, reference, ours, sampled, sample, simd);
+    } else if (simd == Simd::kScalar) {
       add_identity(rows, reference, fast, sampled, sample, simd);
+      add_identity(rows, reference, rounded, swept, plan, simd);
+    } else {
+      add_identity(rows, reference, ours, swept, plan, simd);
     }
   }
   return rows;

@@ -26,7 +26,5 @@ struct UnaryOptions {
 Json measure_unary(const Reference& reference, std::span<const OwnKernel> own,
                    const UnaryOptions& options);
 
-// One bf16 or f16 in, one out, by the f32 kernels and one rounding: all 65,536 inputs.
-Json measure_half(const Reference& reference);
 
 }  // namespace palinode::experiments::precision

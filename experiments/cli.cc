@@ -127,6 +127,7 @@ constexpr const char* kAbout =
     "  palinode train digits_mlp              train a network; eval and generate use it\n"
     "  palinode adapt, certify, detach        a behavior over it, and the proof that it leaves\n"
     "  palinode inspect FILE                  what any of these files holds\n"
+    "  palinode precision exp sum             ULPs next to nanoseconds\n"
     "  palinode ledger verify results/ledger.jsonl";
 
 int dispatch(int argc, const char* const* argv) {

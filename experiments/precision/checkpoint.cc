@@ -24,9 +24,10 @@ Checkpoint::Checkpoint(std::string path, const Json& head) : path_(std::move(pat
   if (std::filesystem::exists(path_)) {
     const std::string text = read_file(path_, kLimit);
     if (!text.starts_with(first) && !first.starts_with(text)) {
-      throw FormatError(fmt::format(
-          "{}: blocks of another sweep (another program, kernel or sample); remove it to sweep anew",
-          path_));
+      throw FormatError(
+          fmt::format("{}: blocks of another sweep (another program, kernel or sample); remove it "
+                      "to sweep anew",
+                      path_));
     }
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t end = text.find('\n', at);

@@ -22,7 +22,7 @@ void loop(In x, Out out) {
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = kFunction(x[i]);
 }
 
-template <HighwayMath<float>::Function HighwayMath<float>::* kMember>
+template <HighwayMath<float>::Function HighwayMath<float>::*kMember>
 void highway(In x, Out out) {
   (highway_math<float>().*kMember)(x.data(), out.data(), x.size());
 }

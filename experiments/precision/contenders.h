@@ -15,7 +15,8 @@ namespace palinode::experiments::precision {
 using Unary = std::function<void(std::span<const float> x, std::span<float> out)>;
 
 struct Contender {
-  std::string name;  // "Palinode", "Palinode fast", "Highway", "libm", or a kernel's file and symbol
+  std::string
+      name;  // "Palinode", "Palinode fast", "Highway", "libm", or a kernel's file and symbol
   bool ours = false;
   Unary run;
   // The inputs its documentation speaks of, both ends included, and the ULPs it promises there; 0:

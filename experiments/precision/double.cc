@@ -30,7 +30,7 @@ void loop(In x, Out out) {
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = kFunction(x[i]);
 }
 
-template <H::Function H::* kMember>
+template <H::Function H::*kMember>
 void highway(In x, Out out) {
   (highway_math<double>().*kMember)(x.data(), out.data(), x.size());
 }
@@ -73,15 +73,16 @@ const std::map<std::string_view, Row>& rows() {
       {"atan", {nullptr, highway<&H::atan>, loop<std::atan>, -0x1p1000, 0x1p1000}},
       {"asinh", {nullptr, highway<&H::asinh>, loop<std::asinh>, -0x1p500, 0x1p500}},
       {"acosh", {nullptr, highway<&H::acosh>, loop<std::acosh>, 1, 0x1p500}},
-      {"atanh", {nullptr, highway<&H::atanh>, loop<std::atanh>, -0x1.fffffffffffffp-1,
-                 0x1.fffffffffffffp-1}},
+      {"atanh",
+       {nullptr, highway<&H::atanh>, loop<std::atanh>, -0x1.fffffffffffffp-1,
+        0x1.fffffffffffffp-1}},
   };
   return table;
 }
 
 // Hard to round for exp, log, sin and cos, and the f64 next to a multiple of pi/2.
 constexpr double kHard[] = {0x1.9e9cbbfd6080bp-31, 0x1.62a88613629b6p+678, 0x1.e0000000001c2p-20,
-                            0x1.06b505550e6b2p-9,  0x1.6ac5b262ca1ffp+849};
+                            0x1.06b505550e6b2p-9, 0x1.6ac5b262ca1ffp+849};
 
 std::vector<double> inputs_of(const Reference& reference, const Row& row, std::size_t count) {
   const Rng rng = Rng(1).stream("precision").stream(reference.name).stream("f64");
@@ -115,8 +116,8 @@ Json measure_f64(const Reference& reference, std::size_t inputs) {
                {"lower_bound", true},
                {"simd", simd_name(active_simd())}};
   std::vector<std::pair<const char*, Plain>> list;
-  for (const auto& [name, run] : {std::pair("Palinode", row.ours), std::pair("Highway", row.highway),
-                                  std::pair("libm", row.libm)}) {
+  for (const auto& [name, run] : {std::pair("Palinode", row.ours),
+                                  std::pair("Highway", row.highway), std::pair("libm", row.libm)}) {
     if (run != nullptr) list.emplace_back(name, run);
   }
   std::vector<std::vector<double>> results;

@@ -1,8 +1,8 @@
 // Functions of one f64: a lower bound of their largest error.
 //
 // 2^64 inputs cannot all be tried. Random ones over the range that is used and over all exponents,
-// and the hard cases of Muller et al., "Handbook of Floating-Point Arithmetic", 2nd ed., table 10.5,
-// are judged by MPFR: the largest error found is a lower bound of the largest there is.
+// and the hard cases of Muller et al., "Handbook of Floating-Point Arithmetic", 2nd ed.,
+// table 10.5, are judged by MPFR: the largest error found is a lower bound of the largest there is.
 #pragma once
 
 #include <nlohmann/json.hpp>

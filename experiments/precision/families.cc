@@ -112,11 +112,14 @@ void draw_sum(const Family& family, const Rng& stream, std::span<float> x) {
     return;
   }
   Pair total;
+  double size = 0;
   const double largest = std::log2(family.condition);
   for (std::size_t i = 0; i < n; ++i) {
-    const double term = std::ldexp(symmetric(rng.values, i), exponent_at(rng, i, n, largest));
+    double term = std::ldexp(symmetric(rng.values, i), exponent_at(rng, i, n, largest));
+    if (i + 1 == n) term = size / family.condition;
     x[i] = static_cast<float>(i < n / 2 ? term : term - total.value());
     total.add(static_cast<double>(x[i]));
+    size += std::abs(static_cast<double>(x[i]));
   }
   const Rng order = stream.stream("order");
   for (std::size_t i = n; i > 1; --i) std::swap(x[i - 1], x[order.below(i, i)]);
@@ -133,14 +136,17 @@ void draw_dot(const Family& family, const Rng& rng, std::span<float> a, std::spa
     return;
   }
   Pair total;
+  double size = 0;
   const double largest = std::log2(family.condition) / 2;
   for (std::size_t i = 0; i < n; ++i) {
     const int exponent = exponent_at(left, i, n, largest);
     a[i] = static_cast<float>(std::ldexp(symmetric(left.values, i), exponent));
-    const double term = std::ldexp(symmetric(right.values, i), exponent);
+    double term = std::ldexp(symmetric(right.values, i), exponent);
+    if (i + 1 == n) term = size / family.condition;
     const auto first = static_cast<double>(a[i]);
     b[i] = static_cast<float>(i < n / 2 ? term : (term - total.value()) / first);
     total.add(first * static_cast<double>(b[i]));
+    size += std::abs(first * static_cast<double>(b[i]));
   }
   const Rng order = rng.stream("order");
   for (std::size_t i = n; i > 1; --i) {

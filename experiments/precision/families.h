@@ -1,9 +1,10 @@
 // Inputs on which sums and products are judged, from well-behaved to ill-conditioned.
 //
-// The condition of a sum is sum |x| / |sum x|, that of a dot product sum |a b| / |a . b|. Those with
-// a given one are made after Ogita, Rump and Oishi, "Accurate sum and dot product", SIAM J. Sci.
-// Comput. 26(6), 2005, algorithm 6.1: half of the terms have random sizes up to it, the other half
-// take the running total back step by step; then all are shuffled.
+// The condition of a sum is sum |x| / |sum x|, that of a dot product sum |a b| / |a . b|. Those
+// with a given one are made after Ogita, Rump and Oishi, "Accurate sum and dot product", SIAM J.
+// Sci. Comput. 26(6), 2005, algorithm 6.1: half of the terms have random sizes up to it, the other
+// half take the running total back step by step; the last one leaves the total that the condition
+// asks for; then all are shuffled.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ struct Family {
 // Uniform, normal, positive, conditions 1e2, 1e4, ..., 1e12, sizes from 2^-100 to 2^100, subnormal.
 std::span<const Family> families();
 
-// An unevaluated sum hi + lo, with errors of some 2^-104 of its largest partial sum: the truth about
-// sums of f32 (self-checked against MPFR, exact_sum).
+// An unevaluated sum hi + lo, with errors of some 2^-104 of its largest partial sum: the truth
+// about sums of f32 (self-checked against MPFR, exact_sum).
 struct Pair {
   double hi = 0, lo = 0;
   void add(double x);  // Knuth's TwoSum
@@ -48,7 +49,8 @@ struct TermTruth {
 };
 
 TermTruth sum_truth(std::span<const float> x);
-TermTruth dot_truth(std::span<const float> a, std::span<const float> b);  // products are exact in f64
+TermTruth dot_truth(std::span<const float> a,
+                    std::span<const float> b);  // products are exact in f64
 
 // The sum of all products by MPFR with 2,200 bits, exact but for its rounding to f64.
 double exact_dot(std::span<const float> a, std::span<const float> b);

@@ -33,8 +33,8 @@ struct Format {
 constexpr Format kBf16{"bf16", 8, -126, 127}, kF16{"f16", 11, -14, 15};
 
 double ulp_of(const Format& format, double y) {
-  const double size = std::clamp(std::abs(y), std::ldexp(1, format.emin),
-                                 std::ldexp(1, format.emax));
+  const double size =
+      std::clamp(std::abs(y), std::ldexp(1, format.emin), std::ldexp(1, format.emax));
   return std::ldexp(1, std::ilogb(size) - (format.precision - 1));
 }
 
@@ -154,11 +154,11 @@ Json measure_format(const Format& format, const Reference& reference) {
       if (got == want || (std::isnan(got) && std::isnan(want))) continue;
       ++misrounded;
       const double limit = std::ldexp(1, format.emax + 1);
-      const double error = std::isnan(got) || std::isnan(want)
-                               ? HUGE_VAL
-                               : std::abs(std::clamp(got, -limit, limit) -
-                                          std::clamp(exact[i], -limit, limit)) /
-                                     ulp_of(format, exact[i]);
+      const double error =
+          std::isnan(got) || std::isnan(want)
+              ? HUGE_VAL
+              : std::abs(std::clamp(got, -limit, limit) - std::clamp(exact[i], -limit, limit)) /
+                    ulp_of(format, exact[i]);
       if (error > worst) {
         worst = error;
         worst_at = i;
@@ -200,7 +200,8 @@ PairRow measure_row(std::string_view operation, std::uint16_t left, std::span<co
   kernels::narrow<float, BFloat16>(y, narrow);
   PairRow row;
   Xxh3 digest;
-  digest.add(std::span<const BFloat16>(narrow));
+  kernels::widen<BFloat16, float>(narrow, y);
+  digest.add(std::span<const float>(y));
   row.digest = digest.finish();
   const auto wide = static_cast<double>(a[0]);
   for (std::size_t i = 0; i < kValues; ++i) {
@@ -212,7 +213,8 @@ PairRow measure_row(std::string_view operation, std::uint16_t left, std::span<co
       ++row.zero_sign;
       continue;
     }
-    if (row.misrounded++ == 0) row.first = static_cast<std::uint32_t>(left) << 16 | std::uint32_t(i);
+    if (row.misrounded++ == 0)
+      row.first = static_cast<std::uint32_t>(left) << 16 | std::uint32_t(i);
   }
   return row;
 }

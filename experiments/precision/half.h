@@ -1,7 +1,7 @@
 // bf16 and f16: functions of one value on all 65,536 inputs, and bf16 arithmetic on all 2^32 pairs.
 //
-// The kernels store halves and compute in f32: a result is the f32 kernel's, rounded once more. What
-// that second rounding costs is what is measured here.
+// The kernels store halves and compute in f32: a result is the f32 kernel's, rounded once more.
+// What that second rounding costs is what is measured here.
 #pragma once
 
 #include <nlohmann/json.hpp>

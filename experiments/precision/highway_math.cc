@@ -124,16 +124,16 @@ HWY_NOINLINE void gelu_tanh(const T* x, T* out, std::size_t n) {
 }
 template <class T>
 HWY_NOINLINE void rsqrt(const T* x, T* out, std::size_t n) {
-  map(x, out, n, [](auto d, auto v) HWY_ATTR {
-    return hn::Div(hn::Set(d, static_cast<T>(1)), hn::Sqrt(v));
-  });
+  map(x, out, n,
+      [](auto d, auto v) HWY_ATTR { return hn::Div(hn::Set(d, static_cast<T>(1)), hn::Sqrt(v)); });
 }
 
 template <class T>
 const HighwayMath<T>* table() {
-  static const HighwayMath<T> functions = {
-      exp<T>,  expm1<T>, log<T>,  log2<T>,  log10<T>, log1p<T>, sin<T>,     cos<T>,  tanh<T>,      sinh<T>,
-      asin<T>, acos<T>,  atan<T>, asinh<T>, acosh<T>, atanh<T>, sigmoid<T>, silu<T>, gelu_tanh<T>, rsqrt<T>};
+  static const HighwayMath<T> functions = {exp<T>,   expm1<T>,   log<T>,  log2<T>,      log10<T>,
+                                           log1p<T>, sin<T>,     cos<T>,  tanh<T>,      sinh<T>,
+                                           asin<T>,  acos<T>,    atan<T>, asinh<T>,     acosh<T>,
+                                           atanh<T>, sigmoid<T>, silu<T>, gelu_tanh<T>, rsqrt<T>};
   return &functions;
 }
 

@@ -36,10 +36,10 @@ double ulp_error_f32(float result, double exact);
 
 // The truth about some inputs.
 struct Truth {
-  std::vector<float> x, nearest;      // inputs, and the f32 nearest to the exact values
-  std::vector<double> exact, per_ulp; // clamped to +-2^128; NaN where there is no value
-  std::uint64_t decided = 0;          // by MPFR, next to a midpoint
-  double max_distance = 0;            // of near's value from MPFR's there, in ULPs of f64
+  std::vector<float> x, nearest;       // inputs, and the f32 nearest to the exact values
+  std::vector<double> exact, per_ulp;  // clamped to +-2^128; NaN where there is no value
+  std::uint64_t decided = 0;           // by MPFR, next to a midpoint
+  double max_distance = 0;             // of near's value from MPFR's there, in ULPs of f64
 };
 
 // Fills all but x, which it reads (reference.h says how). The vectors of an earlier call are used

@@ -17,9 +17,8 @@ namespace {
 using Vector = __m256d (*)(__m256d);
 
 void* vector_library() {
-  static void* const library = __builtin_cpu_supports("avx2") != 0
-                                   ? dlopen("libmvec.so.1", RTLD_NOW | RTLD_LOCAL)
-                                   : nullptr;
+  static void* const library =
+      __builtin_cpu_supports("avx2") != 0 ? dlopen("libmvec.so.1", RTLD_NOW | RTLD_LOCAL) : nullptr;
   return library;
 }
 

@@ -37,10 +37,12 @@ OwnKernel load_own_kernel(const std::string& text, const std::vector<std::string
                           bool scalar) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) {
-    throw UsageError(
-        fmt::format("--kernel: expected [KERNEL=]LIBRARY:SYMBOL, got \"{}\"", text));
+    throw UsageError(fmt::format("--kernel: expected [KERNEL=]LIBRARY:SYMBOL, got \"{}\"", text));
   }
-  OwnKernel own{.kernel = {}, .library = text.substr(0, colon), .symbol = text.substr(colon + 1), .digest = {}};
+  OwnKernel own{.kernel = {},
+                .library = text.substr(0, colon),
+                .symbol = text.substr(colon + 1),
+                .digest = {}};
   own.scalar = scalar;
   const std::size_t equals = own.library.find('=');
   if (equals != std::string::npos) {

@@ -8,8 +8,8 @@
 
 namespace palinode::experiments::precision {
 
-// Square products of `size`: ours, OpenBLAS's by core type, BLIS's and oneDNN's where installed, one
-// chain of fma, an f64 accumulator, bf16 inputs, and one's own. {"kernel", "size", "families",
+// Square products of `size`: ours, OpenBLAS's by core type, BLIS's and oneDNN's where installed,
+// one chain of fma, an f64 accumulator, bf16 inputs, and one's own. {"kernel", "size", "families",
 // "contenders", "identity"}. The truth is the product in f64 by ours, whose error is below 2^-29 k
 // of what is measured; some of its elements are checked against MPFR ("truth_error").
 nlohmann::ordered_json measure_product(std::size_t size, std::span<const OwnKernel> own);

@@ -23,6 +23,7 @@ struct Contestant {
   bool ours;
   Run run;
   std::function<double(double)> roundings;  // empty: of a stranger, n of them
+  double given = 0;
 };
 
 struct Subject {
@@ -43,13 +44,11 @@ TermTruth truth_of(const Subject& subject, In a, In b) {
 Json errors_json(const Contestant& contestant, const Errors& backward, const Errors& forward,
                  double n, double underflow) {
   const double roundings = contestant.roundings ? contestant.roundings(n) : n;
-  const double expected = probable(roundings) + underflow;
-  return {{"name", contestant.name},
-          {"backward", backward.json()},
-          {"forward", forward.json()},
-          {"bound", roundings + underflow},
-          {"probable_bound", expected},
-          {"suspicious", backward.max() > expected}};
+  const double given = contestant.given + underflow;
+  const double expected = probable(roundings) + given;
+  return {{"name", contestant.name},    {"backward", backward.json()},
+          {"forward", forward.json()},  {"bound", roundings + given},
+          {"probable_bound", expected}, {"suspicious", backward.max() > expected}};
 }
 
 // All trials of one family; results go into the digests.
@@ -163,8 +162,8 @@ Json measure(const Subject& subject, const ReductionOptions& options) {
   for (const Xxh3& digest : digests) texts.push_back(hex(digest.finish()));
   const auto n = static_cast<double>(options.length);
   for (std::size_t c = 0; c < texts.size(); ++c) {
-    const auto first = static_cast<std::size_t>(
-        std::find(texts.begin(), texts.end(), texts[c]) - texts.begin());
+    const auto first =
+        static_cast<std::size_t>(std::find(texts.begin(), texts.end(), texts[c]) - texts.begin());
     Json row = {{"name", subject.contestants[c].name},
                 {"ours", subject.contestants[c].ours},
                 {"ns", times[c].median * 1e9 / n},
@@ -182,14 +181,15 @@ Json measure(const Subject& subject, const ReductionOptions& options) {
 Json measure_sum(std::span<const OwnKernel> own, const ReductionOptions& options) {
   Subject subject{"sum", false, {}};
   for (const SumAlgorithm& each : sum_algorithms()) {
-    subject.contestants.push_back(
-        {each.name, each.ours, [run = each.run](In a, In) { return run(a); }, each.roundings});
+    subject.contestants.push_back({each.name, each.ours,
+                                   [run = each.run](In a, In) { return run(a); }, each.roundings,
+                                   each.given});
   }
   for (const OwnKernel& kernel : own) {
     using Sum = float (*)(const float* x, std::size_t n);
     const auto f = reinterpret_cast<Sum>(kernel.address);
     subject.contestants.push_back(
-        {kernel.name(), false, [f](In a, In) { return f(a.data(), a.size()); }, {}});
+        {kernel.name(), false, [f](In a, In) { return f(a.data(), a.size()); }, {}, 0});
   }
   return measure(subject, options);
 }
@@ -197,13 +197,13 @@ Json measure_sum(std::span<const OwnKernel> own, const ReductionOptions& options
 Json measure_dot(std::span<const OwnKernel> own, const ReductionOptions& options) {
   Subject subject{"dot", true, {}};
   for (const DotAlgorithm& each : dot_algorithms()) {
-    subject.contestants.push_back({each.name, each.ours, each.run, each.roundings});
+    subject.contestants.push_back({each.name, each.ours, each.run, each.roundings, each.given});
   }
   for (const OwnKernel& kernel : own) {
     using Dot = float (*)(const float* a, const float* b, std::size_t n);
     const auto f = reinterpret_cast<Dot>(kernel.address);
     subject.contestants.push_back(
-        {kernel.name(), false, [f](In a, In b) { return f(a.data(), b.data(), a.size()); }, {}});
+        {kernel.name(), false, [f](In a, In b) { return f(a.data(), b.data(), a.size()); }, {}, 0});
   }
   return measure(subject, options);
 }

@@ -53,9 +53,7 @@ void gelu(In x, Out y) {
 }
 
 // 2 sqrt(2/pi) (v + 0.044715 v^3).
-double gelu_tanh_exponent(double v) {
-  return 0x1.9884533d43651p+0 * v * (1 + 0.044715 * (v * v));
-}
+double gelu_tanh_exponent(double v) { return 0x1.9884533d43651p+0 * v * (1 + 0.044715 * (v * v)); }
 
 void gelu_tanh(In x, Out y) {
   around(

@@ -40,6 +40,12 @@ constexpr Draw kDraws[] = {{"uniform", 0, 8, false},
                            {"mean 100 times the deviation", 100, 1, true},
                            {"mean 10000 times the deviation", 10000, 1, true}};
 
+// Of attention's queries, keys and values: scores are sums of 64 products.
+constexpr Draw kAttentionDraws[] = {{"uniform", 0, 1, false},
+                                    {"normal", 0, 1, true},
+                                    {"positive", 0.5, 0.5, false},
+                                    {"wide", 0, 3, true}};
+
 std::vector<float> drawn(const Draw& draw, const Rng& rng, std::size_t n) {
   std::vector<float> x(n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -47,6 +53,11 @@ std::vector<float> drawn(const Draw& draw, const Rng& rng, std::size_t n) {
     x[i] = static_cast<float>(draw.offset + draw.scale * value);
   }
   return x;
+}
+
+std::span<const Draw> draws_of(std::string_view kernel) {
+  if (kernel == "attention") return kAttentionDraws;
+  return kDraws;
 }
 
 struct Operands {
@@ -269,7 +280,7 @@ Json measure_draw(const Subject& subject, const Draw& draw, std::vector<Xxh3>& d
 std::string digest_of(const Subject& subject, const Contestant& contestant) {
   Xxh3 digest;
   std::vector<float> y(subject.outputs);
-  for (const Draw& draw : kDraws) {
+  for (const Draw& draw : draws_of(subject.kernel)) {
     contestant.run(operands_of(subject, draw), y);
     digest.add(In(y));
   }
@@ -287,7 +298,7 @@ Json identities(const Subject& subject, const std::vector<std::string>& digests)
       const std::string digest = digest_of(subject, subject.contestants[c]);
       rows.push_back({{"name", subject.contestants[c].name},
                       {"simd", simd_name(simd)},
-                      {"inputs", subject.outputs * std::size(kDraws)},
+                      {"inputs", subject.outputs * draws_of(subject.kernel).size()},
                       {"digest", digest},
                       {"same_bits", digest == digests[c]}});
     }
@@ -310,14 +321,13 @@ Json measure_rows(std::string_view kernel) {
   const Subject subject = subject_named(kernel);
   const std::size_t before = threads();
   set_threads(1);
-  Json json = {{"kernel", subject.kernel},
-               {"shape", subject.shape},
-               {"simd", simd_name(active_simd())}};
+  Json json = {
+      {"kernel", subject.kernel}, {"shape", subject.shape}, {"simd", simd_name(active_simd())}};
   std::vector<Xxh3> digests(subject.contestants.size());
-  for (const Draw& draw : kDraws) {
+  for (const Draw& draw : draws_of(subject.kernel)) {
     json["families"].push_back(measure_draw(subject, draw, digests));
   }
-  const Operands operands = operands_of(subject, kDraws[1]);
+  const Operands operands = operands_of(subject, draws_of(subject.kernel)[1]);
   std::vector<float> y(subject.outputs);
   std::vector<std::function<void()>> runs;
   for (const Contestant& each : subject.contestants) {

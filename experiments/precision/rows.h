@@ -11,8 +11,8 @@
 //   cross-entropy  (R + 1 + h + |log s| + |d| + |loss|) / |loss|, forward
 //   layer norm     (h + 1) mean |x| rstd / max |y| + (h + 5) / 2 + 6, scaled
 //   attention      2 R + h + 3 + 2 scale (dim + 1) max_j sum |q k| + keys, scaled
-// Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and softmax functions", IMA J.
-// Numer. Anal. 41(4), 2021, derive the first two for plain sums.
+// Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and softmax functions", IMA
+// J. Numer. Anal. 41(4), 2021, derive the first two for plain sums.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -80,13 +80,14 @@ void our_sgd(const State<float>& in, State<float>& out) {
 }
 
 void our_adam(const State<float>& in, State<float>& out) {
-  const double first = 1 - kernels::power(kBeta1, kStep), second = 1 - kernels::power(kBeta2, kStep);
+  const double first = 1 - kernels::power(kBeta1, kStep),
+               second = 1 - kernels::power(kBeta2, kStep);
   const kernels::AdamStep<float> step{.beta1 = static_cast<float>(kBeta1),
                                       .one_minus_beta1 = static_cast<float>(1 - kBeta1),
                                       .beta2 = static_cast<float>(kBeta2),
                                       .one_minus_beta2 = static_cast<float>(1 - kBeta2),
                                       .a = static_cast<float>(kLr / first),
-                                      .r = static_cast<float>(std::sqrt(second)),
+                                      .r = static_cast<float>(1 / std::sqrt(second)),
                                       .eps = static_cast<float>(kEps),
                                       .decay = static_cast<float>(kLr * kDecay)};
   kernels::adam<float>(step, in.g, in.w, in.m, in.v, out.w, out.m, out.v);
@@ -147,8 +148,7 @@ State<float> drawn(const Subject& subject, const Draw& draw) {
   const Rng exponents = rng.stream("exponents");
   State<float> state;
   for (std::size_t i = 0; i < kCount; ++i) {
-    const double size =
-        draw.scale * std::exp2(draw.exponents * (2 * exponents.uniform(i) - 1));
+    const double size = draw.scale * std::exp2(draw.exponents * (2 * exponents.uniform(i) - 1));
     state.g.push_back(static_cast<float>(size * g.normal(i)));
     state.w.push_back(static_cast<float>(w.normal(i)));
     state.m.push_back(static_cast<float>(size * m.normal(i)));
@@ -179,9 +179,14 @@ Json measure_draw(const Subject& subject, const Draw& draw, std::vector<Xxh3>& d
   State<double> exact = wide, scale = wide;
   subject.truth(wide, exact);
   for (std::size_t i = 0; i < kCount; ++i) {
-    scale.w[i] = std::abs(wide.w[i]) + std::abs(exact.w[i] - wide.w[i]);
-    const double keep = subject.kernel == "adam" ? kBeta1 : kMomentum;
-    scale.m[i] = std::abs(keep * wide.m[i]) + std::abs(exact.m[i] - keep * wide.m[i]);
+    // The sizes of what is added up: gradient and decay, moment, weight and update.
+    const bool adam = subject.kernel == "adam", sgd = subject.kernel == "sgd";
+    const double g = adam ? (1 - kBeta1) * std::abs(wide.g[i])
+                          : std::abs(wide.g[i]) + (sgd ? kDecay * std::abs(wide.w[i]) : 0);
+    scale.m[i] = (adam ? kBeta1 : kMomentum) * std::abs(wide.m[i]) + g;
+    const double cancelled =
+        exact.m[i] == 0 || subject.kernel == "rmsprop" ? 1 : scale.m[i] / std::abs(exact.m[i]);
+    scale.w[i] = std::abs(wide.w[i]) + std::abs(exact.w[i] - wide.w[i]) * cancelled;
   }
   Json json = {{"name", draw.name}};
   for (std::size_t c = 0; c < digests.size(); ++c) {
@@ -235,9 +240,8 @@ Json measure_step(std::string_view kernel) {
   const Subject subject = subject_named(kernel);
   const std::size_t before = threads();
   set_threads(1);
-  Json json = {{"kernel", subject.kernel},
-               {"shape", "65536 weights"},
-               {"simd", simd_name(active_simd())}};
+  Json json = {
+      {"kernel", subject.kernel}, {"shape", "65536 weights"}, {"simd", simd_name(active_simd())}};
   std::vector<Xxh3> digests(subject.contestants.size());
   for (const Draw& draw : kDraws) {
     json["families"].push_back(measure_draw(subject, draw, digests));

@@ -162,41 +162,58 @@ double probable(double roundings) {
 
 std::vector<SumAlgorithm> sum_algorithms() {
   const auto plain = [](float (*f)(const Terms&)) { return [f](In x) { return f({x, {}}); }; };
-  return {{"Palinode", true, [](In x) { return kernels::sum<float>(x); }, of_lanes},
-          {"lanes-64, scalar", false, lanes_sum, of_lanes},
-          {"naive", false, plain(naive), of_naive},
-          {"blocks of 256", false, plain(blocked), of_blocks},
-          {"pairwise", false, plain(pairwise), of_pairs},
-          {"Kahan", false, plain(kahan), of_kahan},
-          {"Sum2", false, plain(compensated), of_compensated},
-          {"f64 accumulate", false, plain(in_f64), of_f64},
-          {"bf16 inputs, f64", false, [](In x) { return in_f64({as_bf16(x), {}}); },
-           [](double n) { return 0x1p15 + of_f64(n); }}};
+  return {{"Palinode", true, [](In x) { return kernels::sum<float>(x); }, of_lanes, 0},
+          {"lanes-64, scalar", false, lanes_sum, of_lanes, 0},
+          {"naive", false, plain(naive), of_naive, 0},
+          {"blocks of 256", false, plain(blocked), of_blocks, 0},
+          {"pairwise", false, plain(pairwise), of_pairs, 0},
+          {"Kahan", false, plain(kahan), of_kahan, 0},
+          {"Sum2", false, plain(compensated), of_compensated, 0},
+          {"f64 accumulate", false, plain(in_f64), of_f64, 0},
+          {"bf16 inputs, f64", false,
+           [](In x) {
+             return in_f64({as_bf16(x), {}});
+           },
+           of_f64, 0x1p15}};
 }
 
 std::vector<DotAlgorithm> dot_algorithms() {
   // One more for the product.
   const auto plain = [](const char* name, float (*f)(const Terms&), double (*roundings)(double)) {
-    return DotAlgorithm{name, false, [f](In a, In b) { return f({a, b}); },
-                        [roundings](double n) { return 1 + roundings(n); }};
+    return DotAlgorithm{name, false,
+                        [f](In a, In b) {
+                          return f({a, b});
+                        },
+                        [roundings](double n) { return 1 + roundings(n); }, 0};
   };
   std::vector<DotAlgorithm> list = {
-      {"Palinode", true, our_dot, [](double n) { return 1 + of_blocks(n); }},
-      {"fma chain", false, fma_chain, [](double n) { return n; }},
+      {"Palinode", true, our_dot, [](double n) { return 1 + of_blocks(n); }, 0},
+      {"fma chain", false, fma_chain, [](double n) { return n; }, 0},
       plain("naive", naive, of_naive),
       plain("blocks of 256", blocked, of_blocks),
       plain("pairwise", pairwise, of_pairs),
       plain("lanes-64", lanes, of_lanes),
       plain("Kahan", kahan, of_kahan),
-      {"Dot2", false, [](In a, In b) { return compensated({a, b}); }, of_compensated},
-      {"f64 accumulate", false, [](In a, In b) { return in_f64({a, b}); }, of_f64},
-      {"bf16 inputs, f64", false, [](In a, In b) { return in_f64({as_bf16(a), as_bf16(b)}); },
-       [](double n) { return 0x1p16 + of_f64(n); }}};
+      {"Dot2", false,
+       [](In a, In b) {
+         return compensated({a, b});
+       },
+       of_compensated, 0},
+      {"f64 accumulate", false,
+       [](In a, In b) {
+         return in_f64({a, b});
+       },
+       of_f64, 0},
+      {"bf16 inputs, f64", false,
+       [](In a, In b) {
+         return in_f64({as_bf16(a), as_bf16(b)});
+       },
+       of_f64, 0x1p16}};
   for (const BlasPeer& peer : blas_peers()) {
     if (!peer.sdot) continue;
     list.push_back({peer.name + " " + peer.variant, false,
-                    [&peer](In a, In b) { return peer.sdot(a, b); },
-                    [](double n) { return n; }});
+                    [&peer](In a, In b) { return peer.sdot(a, b); }, [](double n) { return n; },
+                    0});
   }
   return list;
 }

@@ -154,9 +154,9 @@ class Runner {
       part.begun = true;
       // The neighbour before the block; a block of edges has none.
       const bool first = block == 0 || block >= kBlocks;
-      const std::uint32_t before =
-          first ? magnitudes_.at(block, begin)
-                : magnitudes_.at(block - 1, magnitudes_.size(block - 1) - 1);
+      const std::uint32_t before = first
+                                       ? magnitudes_.at(block, begin)
+                                       : magnitudes_.at(block - 1, magnitudes_.size(block - 1) - 1);
       part.last_positive = documented_at(contender, std::bit_cast<float>(before));
       part.last_negative = documented_at(contender, std::bit_cast<float>(before | kSign));
     }
@@ -186,9 +186,12 @@ class Runner {
   }
 
   static Json to_json(const Tally& tally) {
-    return {{"inputs", tally.inputs},         {"misrounded", tally.misrounded},
-            {"special", tally.special},       {"zero_sign", tally.zero_sign},
-            {"above", tally.above},           {"max_ulp", tally.max_ulp},
+    return {{"inputs", tally.inputs},
+            {"misrounded", tally.misrounded},
+            {"special", tally.special},
+            {"zero_sign", tally.zero_sign},
+            {"above", tally.above},
+            {"max_ulp", tally.max_ulp},
             {"worst", std::bit_cast<std::uint32_t>(tally.worst)}};
   }
 
@@ -254,8 +257,8 @@ SweepResult joined(const Reference& reference, std::span<const Contender> conten
 SweepResult sweep(const Reference& reference, std::span<const Contender> contenders,
                   const Sweep& plan) {
   const Runner runner(reference, contenders, plan);
-  Json head = {{"sweep", reference.name}, {"every", plan.every},      {"first", plan.first},
-               {"end", plan.end},         {"judged", plan.judged},    {"identity", plan.identity}};
+  Json head = {{"sweep", reference.name}, {"every", plan.every},   {"first", plan.first},
+               {"end", plan.end},         {"judged", plan.judged}, {"identity", plan.identity}};
   for (const Contender& contender : contenders) head["contenders"].push_back(contender.name);
   Checkpoint checkpoint(plan.checkpoint, head);
   std::vector<std::size_t> pending;

@@ -36,12 +36,12 @@ struct Sweep {
 struct Swept {
   std::string name;
   bool ours = false;
-  Tally tally;                     // over all inputs; its max_ulp by MPFR
-  Tally documented;                // over those the contender's documentation speaks of
-  float worst_result = 0;          // at the input documented.worst
-  std::uint64_t falls = 0;         // neighbours in the wrong order
-  std::uint64_t asymmetric = 0;    // inputs with f(-x) not as f(x) says
-  std::string digest;              // XXH3-128 of all outputs by block, hashed again by SHA-256
+  Tally tally;                   // over all inputs; its max_ulp by MPFR
+  Tally documented;              // over those the contender's documentation speaks of
+  float worst_result = 0;        // at the input documented.worst
+  std::uint64_t falls = 0;       // neighbours in the wrong order
+  std::uint64_t asymmetric = 0;  // inputs with f(-x) not as f(x) says
+  std::string digest;            // XXH3-128 of all outputs by block, hashed again by SHA-256
 };
 
 struct SweepResult {

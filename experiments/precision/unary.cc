@@ -21,7 +21,6 @@ constexpr std::size_t kTimed = 16384;  // values: they and their results fit the
 
 std::string hex_of(float x) { return fmt::format("{:08x}", std::bit_cast<std::uint32_t>(x)); }
 
-
 Json tally_json(const Tally& tally) {
   const auto share = static_cast<double>(tally.misrounded) / static_cast<double>(tally.inputs);
   return {{"inputs", tally.inputs},
@@ -81,8 +80,8 @@ Sweep plan_of(const Reference& reference, std::span<const OwnKernel> own,
   for (const OwnKernel& kernel : own) plan.identity += " " + kernel.digest;
   if (options.exhaustive && !options.folder.empty()) {
     std::filesystem::create_directories(options.folder);
-    plan.checkpoint = fmt::format("{}/{}-{}.jsonl", options.folder, reference.name,
-                                  simd_name(active_simd()));
+    plan.checkpoint =
+        fmt::format("{}/{}-{}.jsonl", options.folder, reference.name, simd_name(active_simd()));
   }
   return plan;
 }
@@ -110,7 +109,7 @@ void add_identity(Json& rows, const Reference& reference, std::span<const Conten
 }
 
 // Ours on every target there is. Where fma is emulated the fast forms are slow, and a sample stands
-// for all inputs; SSE4 computes the rounded forms by the scalar target's formulas, so there too.
+// for all inputs; so on SSE4, for the rounded forms too.
 Json identities(const Reference& reference, std::span<const Contender> contenders,
                 const SweepResult& swept, const Sweep& plan, const UnaryOptions& options) {
   std::vector<Contender> ours, rounded, fast;
@@ -155,7 +154,8 @@ Json measure_unary(const Reference& reference, std::span<const OwnKernel> own,
     contender.run = kernel.unary();
   }
   const Rng rng = Rng(1).stream("precision").stream(reference.name);
-  const SelfCheck check = self_check(reference, options.exhaustive ? 100000 : 4000, rng.stream("self-check"));
+  const SelfCheck check =
+      self_check(reference, options.exhaustive ? 100000 : 4000, rng.stream("self-check"));
   const std::vector<Speed> times = speeds(reference, all);
   const Sweep plan = plan_of(reference, own, options);
   const SweepResult swept = sweep(reference, all, plan);
@@ -167,20 +167,17 @@ Json measure_unary(const Reference& reference, std::span<const OwnKernel> own,
               {"exhaustive", options.exhaustive},
               {"compiler", environment_json()["compiler"]},
               {"program", options.identity}};
-  out["reference"] = {{"decided_by_mpfr", swept.decided},
-                      {"margin_ulp_f64", reference.margin},
-                      {"max_distance_ulp_f64", swept.max_distance},
-                      {"checked", check.inputs},
-                      {"checked_max_ulp_f64", check.max_ulp},
-                      {"checked_disagreements", check.disagreements}};
+  out["reference"] = {
+      {"decided_by_mpfr", swept.decided},           {"margin_ulp_f64", reference.margin},
+      {"max_distance_ulp_f64", swept.max_distance}, {"checked", check.inputs},
+      {"checked_max_ulp_f64", check.max_ulp},       {"checked_disagreements", check.disagreements}};
   out["timed_low"] = reference.low;
   out["timed_high"] = reference.high;
   for (std::size_t i = 0; i < all.size(); ++i) {
     out["contenders"].push_back(contender_json(all[i], swept.contenders[i], times[i]));
   }
   out["identity"] = identities(reference, all, swept, plan, options);
-  out["seconds"] =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  out["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
 }
 

@@ -15,9 +15,9 @@ using Json = nlohmann::ordered_json;
 
 struct UnaryOptions {
   bool exhaustive = false;
-  unsigned every = 10;         // of a sample: one input in 2^every
-  std::string folder = {};     // of the checkpoints of exhaustive sweeps; empty: none
-  std::string identity = {};   // of the program
+  unsigned every = 10;        // of a sample: one input in 2^every
+  std::string folder = {};    // of the checkpoints of exhaustive sweeps; empty: none
+  std::string identity = {};  // of the program
   bool quiet = true;
 };
 
@@ -25,6 +25,5 @@ struct UnaryOptions {
 // docs/precision.md has the fields. Leaves the SIMD target as it was.
 Json measure_unary(const Reference& reference, std::span<const OwnKernel> own,
                    const UnaryOptions& options);
-
 
 }  // namespace palinode::experiments::precision

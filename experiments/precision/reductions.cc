@@ -57,7 +57,7 @@ Json measure_family(const Subject& subject, const Family& family, const Reductio
   std::vector<float> a(options.length), b(subject.dot ? options.length : 0);
   std::vector<Errors> backward(digests.size()), forward(digests.size());
   std::vector<double> conditions;
-  double underflow = 0, self_check = 0;
+  double underflow = 0, coarse = 0, self_check = 0;
   const Rng rng = Rng(1).stream("precision").stream(subject.kernel).stream(family.name);
   for (std::size_t trial = 0; trial < options.trials; ++trial) {
     draw(subject, family, rng.stream(trial), a, b);
@@ -72,6 +72,8 @@ Json measure_family(const Subject& subject, const Family& family, const Reductio
     // A product that falls below 2^-126 is rounded to a multiple of 2^-149.
     const auto terms = static_cast<double>(options.length);
     if (subject.dot) underflow = std::max(underflow, terms * 0x1p-150 / (truth.size * kUnit));
+    // So are inputs as bf16 to one of 2^-133.
+    coarse = std::max(coarse, terms * 0x1p-134 / (truth.size * kUnit));
     for (std::size_t c = 0; c < digests.size(); ++c) {
       const float result = subject.contestants[c].run(a, b);
       digests[c].add(In(&result, 1));
@@ -82,12 +84,15 @@ Json measure_family(const Subject& subject, const Family& family, const Reductio
   }
   // Elsewhere underflow is far below a rounding.
   if (underflow < 1e-3) underflow = 0;
+  if (coarse < 1 || subject.dot) coarse = 0;
   Json json = {{"name", family.name},
                {"condition", json_number(median(conditions))},
                {"truth_error", self_check}};
   for (std::size_t c = 0; c < digests.size(); ++c) {
-    json["contenders"].push_back(errors_json(subject.contestants[c], backward[c], forward[c],
-                                             static_cast<double>(options.length), underflow));
+    const Contestant& each = subject.contestants[c];
+    json["contenders"].push_back(errors_json(each, backward[c], forward[c],
+                                             static_cast<double>(options.length),
+                                             each.given > 0 ? underflow + coarse : underflow));
   }
   return json;
 }

@@ -31,7 +31,7 @@ TEST_P(EveryReference, DecidesTheSameWithMoreLeftToMpfr) {
   Reference wide = *GetParam();
   const Rng rng = Rng(8).stream(wide.name);
   Truth fast;
-  for (std::uint64_t i = 0; i < 2000; ++i) fast.x.push_back(std::bit_cast<float>(rng.word(i)));
+  for (std::uint64_t i = 0; i < 8000; ++i) fast.x.push_back(std::bit_cast<float>(rng.word(i)));
   Truth slow = fast;
   settle(wide, fast);
   wide.margin = 1U << 25;

@@ -347,6 +347,7 @@ void add_studies(const Json& results, Places& places) {
                        report::escape(report::text(study, "object")),
                        report::escape(report::text(study, "rule")));
     for (const report::CurveSet& set : report::curve_sets(report::list(results, "curves"), id)) {
+      all += fmt::format("<h4>{}</h4>\n", report::escape(report::curve_title(set)));
       if (report::is_drawn(set)) {
         all += chart(fmt::format("curve-{}", ++index), report::curve_spec(set), places);
       }

@@ -63,12 +63,15 @@ double drawn(const CurveSet& set, double value) {
   return is_factor(set.quantity) ? std::max(value, kLowestFactor) : value;
 }
 
+// Differences of two series and the 0 at a perturbation of size 0 are for the table: neither has a
+// place on a logarithmic scale.
 Json values_of(const CurveSet& set, std::vector<double>& heights) {
   Json values = Json::array();
   for (const Json& point : set.points) {
     const auto mean = figure(point, "mean");
     const auto at = figure(point, "at");
-    if (!mean || !at) continue;
+    if (!mean || !at || (*mean == 0 && *at == 0)) continue;
+    if (text(point, "series").find(" - ") != std::string::npos) continue;
     heights.push_back(drawn(set, *mean));
     values.push_back({{"at", *at},
                       {"series", text(point, "series")},
@@ -105,6 +108,16 @@ Json heat_spec(const CurveSet& set, Json values) {
         {"scale", {{"type", "symlog"}, {"constant", 1e-4}, {"scheme", "viridis"}}}}},
       {"tooltip", tooltip({"series", "at", "mean", "interval"})}};
   return spec;
+}
+
+std::vector<double> table_places(const CurveSet& set) {
+  std::vector<double> places = set.places();
+  if (places.size() <= kMostColumns) return places;
+  std::vector<double> some;
+  for (std::size_t i = 0; i < kMostColumns; ++i) {
+    some.push_back(places[i * (places.size() - 1) / (kMostColumns - 1)]);
+  }
+  return some;
 }
 
 }  // namespace
@@ -159,10 +172,12 @@ Json curve_spec(const CurveSet& set) {
   Json values = values_of(set, heights);
   if (set.quantity == "sensitivity") return heat_spec(set, std::move(values));
   Json spec = frame(set, std::move(values));
+  std::vector<double> drawn_places;
+  for (const Json& value : spec["data"]["values"]) drawn_places.push_back(value["at"]);
   const Json x = {{"field", "at"},
                   {"type", "quantitative"},
                   {"title", title_of(set.variable)},
-                  {"scale", scale_of(set.places())},
+                  {"scale", scale_of(drawn_places)},
                   {"axis", {{"grid", false}, {"labelOverlap", "greedy"}}}};
   const Json y = {{"field", "y"},
                   {"type", "quantitative"},
@@ -177,7 +192,8 @@ Json curve_spec(const CurveSet& set) {
                         {"orient", "bottom"},
                         {"columns", 2},
                         {"labelLimit", 300},
-                        {"symbolType", "stroke"}}}};
+                        {"symbolType", "square"},
+                        {"symbolStrokeWidth", 0}}}};
   const Json line = {{"x", x}, {"y", y}, {"color", color}};
   const Json band = with(line, {{"y", with(y, {{"field", "lo"}})}, {"y2", {{"field", "hi"}}}});
   const Json dot = with(line, {{"tooltip", tooltip({"series", "at", "mean", "interval"})}});
@@ -190,25 +206,21 @@ Json curve_spec(const CurveSet& set) {
   return spec;
 }
 
+std::string curve_title(const CurveSet& set) {
+  std::string title = title_of(set.quantity);
+  if (!set.variable.empty()) title += " against " + title_of(set.variable);
+  title += ", " + set.model;
+  const std::size_t all = set.places().size(), shown = table_places(set).size();
+  return all == shown ? title : title + fmt::format(" (table: {} of {} places)", shown, all);
+}
+
 std::string curve_table(const CurveSet& set) {
-  std::vector<double> places = set.places();
-  const std::size_t all = places.size();
-  if (all > kMostColumns) {
-    std::vector<double> some;
-    for (std::size_t i = 0; i < kMostColumns; ++i) {
-      some.push_back(places[i * (all - 1) / (kMostColumns - 1)]);
-    }
-    places = std::move(some);
-  }
-  std::string caption = title_of(set.quantity);
-  if (!set.variable.empty()) caption += " against " + title_of(set.variable);
-  caption += ", " + set.model;
-  if (all > places.size()) caption += fmt::format(" ({} of {} places)", places.size(), all);
+  const std::vector<double> places = table_places(set);
   std::vector<Table::Column> columns = {{"Series"}};
   for (const double place : places) {
     columns.push_back({set.variable.empty() ? "Mean" : number(place), true});
   }
-  Table table(caption, columns);
+  Table table(curve_title(set), columns);
   for (const std::string& name : set.series()) {
     std::vector<std::string> cells = {escape(name)};
     for (const double place : places) {

@@ -26,8 +26,11 @@ bool is_drawn(const CurveSet& set);
 // Lines with their intervals; of "sensitivity" a heat map. RF below -1 is drawn at -1.
 Json curve_spec(const CurveSet& set);
 
+// "kl against eps, digits-mlp"; of more than twelve places it says how many the table has.
+std::string curve_title(const CurveSet& set);
+
 // A line for each series, a column for each place: mean and interval. Of more than twelve places
-// some are left out, evenly; the caption says so. Curves without a variable have one column.
+// some are left out, evenly. Curves without a variable have one column.
 std::string curve_table(const CurveSet& set);
 
 }  // namespace palinode::experiments::report

@@ -39,11 +39,10 @@ std::optional<KnobValue> value_of(const toml::node& node) {
 
 bool sound(const KnobValue& value) {
   const auto finite = [](double x) { return std::isfinite(x) && x >= 0; };
-  if (const double* x = std::get_if<double>(&value)) return finite(*x);
-  if (const Numbers* list = std::get_if<Numbers>(&value)) {
-    return !list->empty() && std::ranges::all_of(*list, finite);
-  }
-  return !std::get<Words>(value).empty();
+  if (std::holds_alternative<double>(value)) return finite(std::get<double>(value));
+  if (std::holds_alternative<Words>(value)) return !std::get<Words>(value).empty();
+  const Numbers& list = std::get<Numbers>(value);
+  return !list.empty() && std::ranges::all_of(list, finite);
 }
 
 // Named twice, a model or an arm would run twice and count as two.

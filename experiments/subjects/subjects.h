@@ -32,6 +32,9 @@ struct SubjectInfo {
   std::string_view what;   // one line
   bool large;              // takes more than seconds to train or adapt
   std::unique_ptr<Identity> (*make)(std::uint64_t seed, const Options& options);
+  // Loads what it needs from outside the program, so that a run fails before it begins; none for a
+  // model that needs nothing.
+  void (*prepare)() = nullptr;
 };
 
 std::span<const SubjectInfo> subject_infos();

@@ -111,10 +111,12 @@ std::string plan_text(std::span<const StudyPlan> studies, std::span<const Planne
       settings.clear();
     }
   }
-  text += fmt::format("\n{} cells; about {} of core time{}, {} on {} cores", cells.size(),
-                      duration_text(total),
-                      unknown == 0 ? "" : fmt::format(" and {} cells never timed", unknown),
-                      duration_text(total / static_cast<double>(workers)), workers);
+  text += fmt::format("\n{} cells", cells.size());
+  if (unknown < cells.size()) {
+    text += fmt::format("; about {} of core time, {} on {} cores", duration_text(total),
+                        duration_text(total / static_cast<double>(workers)), workers);
+  }
+  if (unknown > 0) text += fmt::format("; {} of them were never timed", unknown);
   const Costs costs = known_costs(size);
   if (costs.memory) text += fmt::format("; at most {:.0f} MB", *costs.memory / 1e6);
   return text + "\n";

@@ -269,6 +269,11 @@ SuiteResult run_suite(const SuiteConfig& config) {
   if (writes && config.level != Ledger::Level::kOff) {
     options.ledger_path = config.out + "/ledger.jsonl";
   }
+  for (const PlannedCell& cell : cells) {
+    if (is_subject(cell.model) && subject_info(cell.model).prepare != nullptr) {
+      subject_info(cell.model).prepare();
+    }
+  }
   Subjects subjects(options);
   const Identity& first = subjects.get("digits-mlp", config.first_seed);
   if (config.level != Ledger::Level::kOff) {

@@ -64,9 +64,15 @@ void add_run_options(CLI::App& app, Common& common) {
   app.add_flag("--no-color", common.no_color, "Plain text");
 }
 
-std::vector<Override> overrides(const Common& common) {
+std::vector<Override> overrides(const Common& common, const std::vector<const Study*>& run) {
   std::vector<Override> all;
-  if (!common.config.empty()) all = read_overrides(common.config);
+  if (!common.config.empty()) {
+    all = read_overrides(common.config);
+    // One file may serve for every study.
+    std::erase_if(all, [&run](const Override& each) {
+      return std::ranges::find(run, &find_study(each.study)) == run.end();
+    });
+  }
   for (const std::string& text : common.set) {
     const std::size_t dot = text.find('.'), equals = text.find('=');
     if (dot != std::string::npos && dot < equals) {
@@ -98,7 +104,7 @@ int run_studies(SuiteConfig config, const Common& common, const std::string& wri
   apply(machine);
   config.first_seed = common.seed;
   config.seeds = common.seeds;
-  config.overrides = overrides(common);
+  config.overrides = overrides(common, config.studies);
   config.data_path = common.data;
   config.level = level_named(common.ledger).value();
   config.out = common.out;

@@ -81,12 +81,17 @@ ordered_json summary_json(const Summary& s) {
           {"hi", json_number(s.hi)}};
 }
 
-// Text with a comma is quoted (RFC 4180); none has a quote in it.
+// Text with a comma or a quote is quoted (RFC 4180); a list is its JSON.
 std::string csv_field(const ordered_json& value) {
   if (value.is_null()) return "";
-  if (!value.is_string()) return value.dump();
-  const std::string text = value.get<std::string>();
-  return text.find(',') == std::string::npos ? text : "\"" + text + "\"";
+  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c;
+    if (c == '"') quoted += c;
+  }
+  return quoted + "\"";
 }
 
 }  // namespace

@@ -148,6 +148,8 @@ void visit(AnyRow& r, Visitor v) {
 
 // JSON has no word for what is not finite; a string keeps "inf" and "nan" apart, in digests too.
 ordered_json json_number(double x) {
+  // 0 / 0 has a sign on some processors and none on others.
+  if (std::isnan(x)) return "nan";
   return std::isfinite(x) ? ordered_json(x) : ordered_json(fmt::format("{}", x));
 }
 

@@ -1,12 +1,13 @@
 #include "experiments/studies/knobs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <optional>
 
 #include "experiments/usage_error.h"
 #include "tensor/error.h"
@@ -18,13 +19,17 @@ constexpr std::string_view kKinds[] = {"a number", "a list of numbers", "a list 
 
 // The value as one of the three kinds; none for anything else.
 std::optional<KnobValue> value_of(const toml::node& node) {
-  if (const auto x = node.value<double>(); x && node.is_number()) return *x;
+  // None for an integer that no f64 is.
+  const auto number_of = [](const toml::node& element) {
+    return element.is_number() ? element.value<double>() : std::nullopt;
+  };
+  if (const auto x = number_of(node)) return *x;
   const toml::array* list = node.as_array();
   if (list == nullptr) return std::nullopt;
   Numbers numbers;
   Words words;
   for (const toml::node& element : *list) {
-    if (element.is_number()) numbers.push_back(*element.value<double>());
+    if (const auto x = number_of(element)) numbers.push_back(*x);
     if (element.is_string()) words.push_back(*element.value<std::string>());
   }
   if (numbers.size() == list->size()) return numbers;
@@ -38,6 +43,19 @@ bool sound(const KnobValue& value) {
   if (std::holds_alternative<Words>(value)) return !std::get<Words>(value).empty();
   const Numbers& list = std::get<Numbers>(value);
   return !list.empty() && std::ranges::all_of(list, finite);
+}
+
+// Named twice, a model or an arm would run twice and count as two.
+template <class T>
+bool has_twice(std::vector<T> list) {
+  std::ranges::sort(list);
+  return std::ranges::adjacent_find(list) != list.end();
+}
+
+bool repeats(const KnobValue& value) {
+  if (const Numbers* numbers = std::get_if<Numbers>(&value)) return has_twice(*numbers);
+  const Words* words = std::get_if<Words>(&value);
+  return words != nullptr && has_twice(*words);
 }
 
 }  // namespace
@@ -120,8 +138,13 @@ void Settings::set(std::string_view name, const KnobValue& value) {
     wanted = Numbers{std::get<double>(value)};
   }
   if (wanted.index() != found->value.index() || !sound(wanted)) {
-    throw UsageError(fmt::format("setting \"{}\" takes {}, not empty, of finite values >= 0", name,
-                                 kKinds[found->value.index()]));
+    const std::string came = std::visit([](const auto& x) { return fmt::format("{}", x); }, value);
+    throw UsageError(
+        fmt::format("setting \"{}\" takes {}, not empty, of finite values >= 0, and got {}", name,
+                    kKinds[found->value.index()], came));
+  }
+  if (repeats(wanted)) {
+    throw UsageError(fmt::format("setting \"{}\" has a value twice", name));
   }
   found->value = std::move(wanted);
 }
@@ -134,7 +157,7 @@ void Settings::set(std::string_view assignment) {
   const std::string_view name = assignment.substr(0, equals);
   try {
     const toml::table table = toml::parse(fmt::format("x = {}", assignment.substr(equals + 1)));
-    const toml::node* node = table.get("x");
+    const toml::node* node = table.size() == 1 ? table.get("x") : nullptr;
     const auto value = node == nullptr ? std::nullopt : value_of(*node);
     if (!value) {
       throw UsageError(
@@ -152,30 +175,6 @@ nlohmann::ordered_json Settings::json() const {
     std::visit([&](const auto& value) { json[each.name] = value; }, each.value);
   }
   return json;
-}
-
-std::vector<Override> read_overrides(const std::string& path) {
-  std::vector<Override> overrides;
-  try {
-    const toml::table file = toml::parse_file(path);
-    for (const auto& [study, node] : file) {
-      const toml::table* table = node.as_table();
-      if (table == nullptr) {
-        throw FormatError(fmt::format("{}:{}: \"{}\" is no table of a study, such as [E3]", path,
-                                      node.source().begin.line, study.str()));
-      }
-      for (const auto& [name, value] : *table) {
-        std::ostringstream text;
-        value.visit([&text](const auto& typed) { text << typed; });
-        overrides.push_back(
-            {std::string(study.str()), fmt::format("{}={}", name.str(), text.str())});
-      }
-    }
-  } catch (const toml::parse_error& error) {
-    throw FormatError(
-        fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
-  }
-  return overrides;
 }
 
 }  // namespace palinode::experiments

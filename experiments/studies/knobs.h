@@ -63,7 +63,7 @@ class Settings {
 };
 
 // Assignments of a TOML file with a table for each study: [E3] alphas = [0.1]. Each as set() takes
-// them, with the id of its study. Throws FormatError naming the file and line.
+// them, with the id of its study, and right. Throws FormatError naming the file and line if not.
 struct Override {
   std::string study, assignment;
 };

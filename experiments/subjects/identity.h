@@ -25,7 +25,7 @@ std::string_view mechanism_name(Mechanism mechanism);  // "sgd", ..., "policy-gr
 // Throws UsageError listing them.
 Mechanism mechanism_named(std::string_view name);
 
-using BatchAt = std::function<Labelled(std::uint64_t t)>;
+using BatchAt = std::function<Labelled(std::uint64_t t)>;  // from any thread, the same for all
 
 // Something to be learned: batches to learn it from, and examples to be judged by. Of a language
 // model x is i32 [n, context] and y has a label for each token.

@@ -1,6 +1,7 @@
 #include "experiments/subjects/labelled_task.h"
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "tensor/error.h"
@@ -12,8 +13,16 @@ Task labelled_task(std::string name, Labelled train, Labelled held_out) {
   Task task;
   task.name = std::move(name);
   task.batches = [train](const Rng& stream, std::size_t size) -> BatchAt {
-    const auto batches = std::make_shared<Batches>(train, stream, size);
-    return [batches](std::uint64_t t) { return batches->at(t); };
+    // Cells on other threads train the same identity again: Batches keeps its epoch's order.
+    struct Shared {
+      std::mutex mutex;
+      Batches batches;
+    };
+    const std::shared_ptr<Shared> shared(new Shared{{}, Batches(train, stream, size)});
+    return [shared](std::uint64_t t) {
+      const std::scoped_lock lock(shared->mutex);
+      return shared->batches.at(t);
+    };
   };
   task.train = std::move(train);
   task.held_out = std::move(held_out);

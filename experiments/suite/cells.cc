@@ -28,15 +28,31 @@ const std::string& program_digest() {
 
 std::string reason() { return std::strerror(errno); }
 
+// A field of a line; empty if it is not there or no text.
+std::string text_of(const ordered_json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// Of what a line says, the time too: an estimate may rest on it.
+std::string line_digest(const ordered_json& json) {
+  return hex(sha256(text_of(json, "key") + json.at("seconds").dump() + json.at("outcome").dump()));
+}
+
 }  // namespace
 
-CellFile::CellFile(std::string path, const std::string& settings_digest)
+CellFile::CellFile(std::string path, const std::string& settings_digest, bool fresh)
     : path_(std::move(path)), program_(program_digest()), settings_(settings_digest) {
   descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw EnvironmentError(fmt::format("cannot write {}: {}", path_, reason()));
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     ::close(descriptor_);
     throw EnvironmentError(fmt::format("{}: another run is writing into this folder", path_));
+  }
+  // Under the lock: another run's file is not this one's to drop.
+  if (fresh && ::ftruncate(descriptor_, 0) != 0) {
+    ::close(descriptor_);
+    throw EnvironmentError(fmt::format("cannot write {}: {}", path_, reason()));
   }
   const std::string lines = read_file(path_, kMostBytes);
   found_ = read(lines);
@@ -57,7 +73,7 @@ std::string CellFile::line(const std::string& key, const FinishedCell& cell) con
   json["settings"] = settings_;
   json["seconds"] = cell.seconds;
   json["outcome"] = outcome_json(cell.outcome);
-  json["digest"] = hex(sha256(key + json["outcome"].dump()));
+  json["digest"] = line_digest(json);
   return json.dump() + "\n";
 }
 
@@ -69,13 +85,13 @@ std::map<std::string, FinishedCell> CellFile::read(const std::string& lines) con
     const std::string_view text = std::string_view(lines).substr(begin, end - begin);
     begin = end + 1;
     const ordered_json json = ordered_json::parse(text, nullptr, false);
-    if (!json.is_object() || json.value("program", "") != program_ ||
-        json.value("settings", "") != settings_ || !json.contains("outcome")) {
+    if (!json.is_object() || text_of(json, "program") != program_ ||
+        text_of(json, "settings") != settings_ || !json.contains("outcome") ||
+        !json.contains("seconds") || text_of(json, "digest") != line_digest(json)) {
       continue;
     }
-    const std::string key = json.value("key", "");
-    if (json.value("digest", "") != hex(sha256(key + json["outcome"].dump()))) continue;
-    cells[key] = {outcome_from_json(json["outcome"]), json.value("seconds", 0.0)};
+    cells[text_of(json, "key")] = {outcome_from_json(json["outcome"]),
+                                   number_from_json(json["seconds"], "seconds")};
   }
   return cells;
 }

@@ -25,8 +25,8 @@ class CellFile {
   // Keeps nothing on disk.
   CellFile() = default;
   // Opens or makes the file, and holds it: throws EnvironmentError naming it if another process
-  // does, or it cannot be written.
-  CellFile(std::string path, const std::string& settings_digest);
+  // does, or it cannot be written. `fresh`: what it holds is dropped.
+  CellFile(std::string path, const std::string& settings_digest, bool fresh = false);
   ~CellFile();
   CellFile(const CellFile&) = delete;
   CellFile& operator=(const CellFile&) = delete;

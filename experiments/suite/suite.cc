@@ -128,6 +128,48 @@ ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate&
   return j;
 }
 
+// Its models are those of the table, or of its own.
+void check_models(const Study& study, const Settings& settings) {
+  Words known;
+  for (const SubjectInfo& info : subject_infos()) known.emplace_back(info.name);
+  for (const Size size : {Size::kQuick, Size::kFull}) {
+    for (const std::string& own : Settings(study.knobs, size).words("models")) {
+      if (std::ranges::find(known, own) == known.end()) known.push_back(own);
+    }
+  }
+  for (const std::string& model : settings.words("models")) {
+    if (std::ranges::find(known, model) != known.end()) continue;
+    throw UsageError(fmt::format("{}: unknown model \"{}\"; there are {}", study.id, model,
+                                 fmt::join(known, ", ")));
+  }
+}
+
+const Study* named_by(const Override& change) {
+  if (change.study.empty()) return nullptr;
+  try {
+    return &find_study(change.study);
+  } catch (const NameError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+void apply(const Override& change, std::vector<StudyPlan>& plans) {
+  const std::string name = change.assignment.substr(0, change.assignment.find('='));
+  std::size_t taken = 0;
+  const Study* named = named_by(change);
+  for (StudyPlan& plan : plans) {
+    if (named != nullptr && named != plan.study) continue;
+    if (named == nullptr && plans.size() > 1 && !plan.settings.has(name)) continue;
+    plan.settings.set(change.assignment);
+    check_models(*plan.study, plan.settings);
+    ++taken;
+  }
+  if (taken > 0) return;
+  if (named == nullptr) throw UsageError(fmt::format("no study has a setting \"{}\"", name));
+  throw UsageError(
+      fmt::format("\"{}\": {} is not among the studies", change.assignment, named->id));
+}
+
 }  // namespace
 
 std::vector<StudyPlan> study_plans(const SuiteConfig& config) {
@@ -136,17 +178,7 @@ std::vector<StudyPlan> study_plans(const SuiteConfig& config) {
     plans.push_back({study, Settings(study->knobs, config.size)});
   }
   for (const Override& each : config.overrides) {
-    std::size_t taken = 0;
-    const std::string name = each.assignment.substr(0, each.assignment.find('='));
-    for (StudyPlan& plan : plans) {
-      if (!each.study.empty() && &find_study(each.study) != plan.study) continue;
-      if (each.study.empty() && plans.size() > 1 && !plan.settings.has(name)) continue;
-      plan.settings.set(each.assignment);
-      ++taken;
-    }
-    if (taken == 0 && each.study.empty()) {
-      throw UsageError(fmt::format("no study has a setting \"{}\"", name));
-    }
+    apply(each, plans);
   }
   return plans;
 }
@@ -208,6 +240,7 @@ SuiteResult run_suite(const SuiteConfig& config) {
   result.plans = study_plans(config);
   const std::vector<PlannedCell> cells =
       plan_cells(result.plans, config.size, config.first_seed, config.seeds);
+  if (cells.empty()) throw UsageError("nothing to run: every study has 0 seeds");
   const std::unique_ptr<Peers> alone = no_peers();
   Peers& peers = config.peers != nullptr ? *config.peers : *alone;
   const bool writes = !config.out.empty() && peers.rank() == 0;
@@ -230,8 +263,7 @@ SuiteResult run_suite(const SuiteConfig& config) {
   if (config.out.empty()) {
     file.emplace();
   } else {
-    if (config.fresh) remove_file(path);
-    file.emplace(path, settings);
+    file.emplace(path, settings, config.fresh);
   }
   if (writes) remove_leftovers(config.out);
   if (writes && config.level != Ledger::Level::kOff) {

@@ -32,8 +32,8 @@ struct SuiteConfig {
   Peers* peers = nullptr;  // none: alone
 };
 
-// The settings of each study, with the overrides. Throws UsageError for an override of a study or
-// a setting that is not there.
+// The settings of each study, with the overrides. Throws UsageError for an override of a study, a
+// setting or a model that is not there.
 std::vector<StudyPlan> study_plans(const SuiteConfig& config);
 
 struct DigestCheck {

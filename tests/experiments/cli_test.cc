@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/studies/study.h"
 #include "tests/experiments/command_line.h"
 
 namespace palinode::experiments {
@@ -48,7 +49,7 @@ TEST(CommandLine, RefusesANegativeSeed) {
 
 TEST(CommandLine, PublishesDigestsOfTheDefaultRunOnly) {
   expect_one_line(run({"reproduce", "--seeds", "1", "--write-digests", "/nonexistent/d.json"}), 2,
-                  "--write-digests needs the default seeds and data");
+                  "--write-digests needs the default seeds, settings and data");
 }
 
 TEST(CommandLine, NamesTheLineOfATruncatedDataFile) {
@@ -80,8 +81,10 @@ TEST(CommandLine, RefusesAForeignLedger) {
 TEST(CommandLine, ListsTheStudiesWithTheirRules) {
   const Ended ended = run({"study", "list"});
   EXPECT_EQ(ended.code, 0);
-  for (const char* id : {"E0", "E1", "E3", "E4", "E5"}) {
-    EXPECT_NE(ended.out.find(id), std::string::npos);
+  for (const Study& study : studies()) {
+    for (const std::string_view text : {study.id, study.name, study.question, study.rule}) {
+      EXPECT_NE(ended.out.find(text), std::string::npos) << study.id << ": " << text;
+    }
   }
 }
 
@@ -94,7 +97,8 @@ TEST(CommandLine, HelpHasExamples) {
 TEST(CommandLine, RunsAStudyAndVerifiesItsLedger) {
   const std::string out = testing::TempDir() + "/palinode-cli";
   const Ended ended =
-      run({"study", "run", "unload", "--seeds", "1", "--quiet", "--out", out.c_str()});
+      run({"study", "run", "unload", "--seeds", "1", "--set", "models=[\"digits-mlp\"]", "--set",
+           "kind_steps=3", "--quiet", "--out", out.c_str()});
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_NE(ended.out.find("exact: every bit is back"), std::string::npos);
   EXPECT_EQ(ended.err, "");
@@ -146,7 +150,8 @@ TEST(CommandLine, VersionNamesTheMatrixProduct) {
 TEST(CommandLine, EveryResultOfOpenBlasSaysThatItIsOutsideTheContract) {
   const std::string out = testing::TempDir() + "/palinode-openblas";
   const Ended ended =
-      run({"study", "run", "unload", "--quiet", "--gemm", "openblas", "--out", out.c_str()});
+      run({"study", "run", "unload", "--seeds", "1", "--set", "models=[\"digits-mlp\"]", "--set",
+           "kind_steps=3", "--quiet", "--gemm", "openblas", "--out", out.c_str()});
   if (no_openblas(ended)) GTEST_SKIP() << ended.err;
   EXPECT_EQ(ended.code, 0) << ended.err;
   const std::size_t last = ended.out.find("digests not compared: OpenBLAS (core ");

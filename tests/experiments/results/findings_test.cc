@@ -1,0 +1,119 @@
+// The findings page says what results.json says, and nothing else.
+#include "experiments/results/findings.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/suite/suite.h"
+#include "tensor/error.h"
+#include "tests/experiments/command_line.h"
+
+namespace palinode::experiments {
+namespace {
+
+using nlohmann::ordered_json;
+
+// E0 and E3 on one seed.
+const ordered_json& results() {
+  static const ordered_json kResults = [] {
+    SuiteConfig config;
+    config.studies = {&find_study("E0"), &find_study("E3")};
+    config.seeds = 1;
+    config.quiet = true;
+    config.command = "palinode reproduce --seeds 1";
+    config.overrides = {{"E3", "models=[\"digits-mlp\"]"}, {"E3", "alphas=[0.01, 0.3]"}};
+    return results_json(config, run_suite(config));
+  }();
+  return kResults;
+}
+
+bool has(const std::string& page, const std::string& words) {
+  return page.find(words) != std::string::npos;
+}
+
+TEST(Findings, HaveEveryClaimWithItsVerdictAndRule) {
+  const std::string page = render_findings(results());
+  ASSERT_EQ(results().at("claims").size(), 11U);
+  for (const ordered_json& claim : results().at("claims")) {
+    const std::string line = "| " + claim.at("id").get<std::string>() + " | **" +
+                             claim.at("verdict").get<std::string>() + "** | " +
+                             claim.at("claim").get<std::string>() + " |";
+    EXPECT_TRUE(has(page, line)) << line;
+    EXPECT_TRUE(has(page, claim.at("rule").get<std::string>()));
+  }
+}
+
+TEST(Findings, ChangeWhenAClaimChanges) {
+  for (std::size_t i = 0; i < 11; ++i) {
+    for (const char* field : {"verdict", "claim", "rule", "figure_is"}) {
+      ordered_json changed = results();
+      changed["claims"][i][field] = "another word";
+      EXPECT_NE(render_findings(changed), render_findings(results())) << i << " " << field;
+      EXPECT_TRUE(has(render_findings(changed), "another word")) << i << " " << field;
+    }
+  }
+}
+
+TEST(Findings, CountTheVerdicts) {
+  ordered_json changed = results();
+  for (ordered_json& claim : changed["claims"]) claim["verdict"] = "refuted";
+  changed["claims"][4]["verdict"] = "supported";
+  EXPECT_TRUE(has(render_findings(changed), "1 supported, 10 refuted, 0 open."));
+}
+
+TEST(Findings, HaveTheMeasuredNumberBesideThePapers) {
+  ordered_json changed = results();
+  for (ordered_json& group : changed["groups"]) {
+    if (group["study"] == "E3" && group["rollback"] == "R0" && group["alpha"] == 0.01) {
+      group["kl_adapt"] = {{"mean", 0.0625}, {"median", 0.5}, {"lo", 0.03125}, {"hi", 0.125}};
+    }
+  }
+  EXPECT_TRUE(has(render_findings(changed), "0.0625 [0.03125, 0.125]"));
+  EXPECT_TRUE(has(render_findings(changed), "6.347 (0.574) | 8.78 (0.655)"));
+  EXPECT_FALSE(has(render_findings(results()), "0.0625 [0.03125, 0.125]"));
+}
+
+TEST(Findings, HaveAPartForEveryStudyOfTheResults) {
+  const std::string page = render_findings(results());
+  EXPECT_TRUE(has(page, "### E0 null: "));
+  EXPECT_TRUE(has(page, "### E3 noise: "));
+  EXPECT_FALSE(has(page, "### E4 "));
+  EXPECT_TRUE(has(page, "`palinode reproduce --seeds 1`"));
+}
+
+TEST(Findings, AreTheSameBytesForTheSameResults) {
+  EXPECT_EQ(render_findings(results()), render_findings(ordered_json::parse(results().dump())));
+}
+
+TEST(Findings, KeepABarInsideItsCell) {
+  ordered_json changed = results();
+  changed["claims"][0]["claim"] = "a | b";
+  EXPECT_TRUE(has(render_findings(changed), " a \\| b |"));
+}
+
+TEST(FindingsCommand, PrintsThePage) {
+  const std::string path = temporary("findings.json", results().dump());
+  const Ended ended = run({"findings", path.c_str()});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out, render_findings(results()));
+}
+
+TEST(FindingsCommand, RefusesWhatAreNoResultsOfThisSchema) {
+  ordered_json older = results(), bare = {{"schema", 2}}, worded = results();
+  older["schema"] = 1;
+  worded["schema"] = "2";
+  const std::string whole = results().dump();
+  for (const std::string& text : {older.dump(), bare.dump(), worded.dump(), std::string("[]"),
+                                  std::string(), whole.substr(0, whole.size() / 2)}) {
+    const std::string path = temporary("broken.json", text);
+    const Ended ended = run({"findings", path.c_str()});
+    EXPECT_EQ(ended.code, 3) << text.substr(0, 40);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_TRUE(ended.err.starts_with("palinode: ")) << ended.err;
+  }
+  expect_one_line(run({"findings", "/nonexistent.json"}), 3, "/nonexistent.json");
+}
+
+}  // namespace
+}  // namespace palinode::experiments

@@ -293,7 +293,7 @@ void add_studies(const Json& results, Places& places) {
     for (const report::CurveSet& set : report::curve_sets(report::list(results, "curves"), id)) {
       all += fmt::format("<h4>{}</h4>\n", report::escape(report::curve_title(set)));
       if (report::is_drawn(set)) {
-        all += chart(fmt::format("curve-{}", ++index), report::curve_spec(set), places);
+        all += report::chart(fmt::format("curve-{}", ++index), report::curve_spec(set), places);
       }
       all += report::curve_table(set);
     }

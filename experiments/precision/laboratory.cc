@@ -18,6 +18,7 @@
 #include "experiments/precision/products.h"
 #include "experiments/precision/reductions.h"
 #include "experiments/precision/rows.h"
+#include "experiments/precision/training.h"
 #include "experiments/precision/unary.h"
 #include "experiments/usage_error.h"
 #include "tensor/digest.h"
@@ -27,9 +28,9 @@
 namespace palinode::experiments::precision {
 namespace {
 
-constexpr const char* kSections[] = {"unary",      "f64",      "half", "pairs",
-                                     "reductions", "products", "rows", "steps"};
-constexpr std::string_view kGroups[] = {"unary", "f64", "half", "pairs"};
+constexpr const char* kSections[] = {"unary",    "f64",  "half",  "pairs",   "reductions",
+                                     "products", "rows", "steps", "training"};
+constexpr std::string_view kGroups[] = {"unary", "f64", "half", "pairs", "training"};
 constexpr std::string_view kRowKernels[] = {"softmax", "layer_norm", "cross_entropy", "attention"};
 constexpr std::string_view kStepKernels[] = {"sgd", "adam", "rmsprop"};
 
@@ -130,6 +131,12 @@ void measure_the_rest(const LaboratoryOptions& options, const Selection& selecti
   }
   for (const std::string_view kernel : kStepKernels) {
     if (selection.has(kernel)) results["steps"].push_back(measure_step(kernel));
+  }
+  if (selection.has("training")) {
+    const RoundingConfig config = options.exhaustive
+                                      ? RoundingConfig{}
+                                      : RoundingConfig{.steps = {1, 10, 100, 300}, .seeds = 1};
+    results["training"].push_back(rounding_json(config, measure_rounding(config)));
   }
 }
 

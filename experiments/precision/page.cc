@@ -65,6 +65,14 @@ void add_plots(const Json& results, Places& places) {
       plots(report::list(results, "reductions"), condition_spec, ", ill-conditioned inputs");
 }
 
+void add_training(const Json& results, Places& places) {
+  std::string out;
+  for (const Json& row : report::list(results, "training")) {
+    out += report::chart("training-distance", training_spec(row), places);
+  }
+  places["training_plot"] = out;
+}
+
 void add_verdict(const Json& results, Places& places) {
   std::size_t all = 0, passed = 0;
   for (const Json& check : report::list(results, "checks")) {
@@ -99,8 +107,9 @@ std::string render_page(const nlohmann::ordered_json& results) {
   places["specs"] = "";
   add_verdict(plain, places);
   add_plots(plain, places);
+  add_training(plain, places);
   for (const char* name :
-       {"checks", "functions", "reductions", "rows", "half", "f64", "identity"}) {
+       {"checks", "functions", "reductions", "rows", "half", "f64", "training", "identity"}) {
     places[name] = section(all, name);
   }
   return report::fill(embedded::precision_html(), places);

@@ -117,4 +117,42 @@ Json condition_spec(const Json& row) {
             {{"mark", {{"type", "point"}, {"filled", true}, {"size", 36}}}, {"encoding", point}}}}};
 }
 
+report::Json training_spec(const report::Json& row) {
+  // Means are Vega's: it has every seed.
+  Json values = Json::array();
+  for (const Json& point : report::list(row, "points")) {
+    const auto distance = report::figure(point, "distance");
+    if (!distance || *distance <= 0) continue;  // the canonical run itself
+    values.push_back({{"step", report::figure(point, "step").value_or(0)},
+                      {"arithmetic", report::text(point, "arithmetic")},
+                      {"distance", *distance}});
+  }
+  const Json log = {{"type", "log"}, {"nice", false}};
+  return {{"description", "Distance of weights from the canonical run against the step"},
+          {"width", "container"},
+          {"autosize", {{"type", "fit-x"}, {"contains", "padding"}}},
+          {"height", 300},
+          {"data", {{"values", values}}},
+          {"mark", {{"type", "line"}, {"point", true}, {"strokeWidth", 2}}},
+          {"encoding",
+           {{"x",
+             {{"field", "step"},
+              {"type", "quantitative"},
+              {"title", "step"},
+              {"scale", log},
+              {"axis", {{"grid", false}}}}},
+            {"y",
+             {{"field", "distance"},
+              {"aggregate", "mean"},
+              {"type", "quantitative"},
+              {"title", "distance / distance trained"},
+              {"scale", log}}},
+            {"color",
+             {{"field", "arithmetic"},
+              {"type", "nominal"},
+              {"sort", nullptr},
+              {"scale", {{"scheme", "tableau10"}}},
+              {"legend", {{"title", nullptr}, {"orient", "bottom"}}}}}}}};
+}
+
 }  // namespace palinode::experiments::precision

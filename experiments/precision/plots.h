@@ -12,4 +12,8 @@ report::Json front_spec(const report::Json& row);
 // The largest forward error of sums against their condition, a line for each contender.
 report::Json condition_spec(const report::Json& row);
 
+// Distance of a training's weights from the canonical run against the step, a line for each
+// arithmetic; means over seeds.
+report::Json training_spec(const report::Json& row);
+
 }  // namespace palinode::experiments::precision

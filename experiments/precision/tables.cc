@@ -306,6 +306,53 @@ ResultTable doubles(const Json& results) {
   return table;
 }
 
+// Rows are arithmetics and steps; means over the seeds.
+ResultTable trainings(const Json& results) {
+  ResultTable table{"training",
+                    "A training in other arithmetics, against the canonical one",
+                    {},
+                    {{"arithmetic"},
+                     {"step", true},
+                     {"loss", true},
+                     {"words that differ", true},
+                     {"distance", true},
+                     {"KL, nats", true},
+                     {"RF of training again", true}},
+                    {}};
+  for (const Json& row : results.at("training")) {
+    table.note = fmt::format(
+        "{}. Distance: of the weights, 1 is as far as the training went. RF: what of the trained "
+        "function comes back when it is trained again from its seed in that arithmetic.",
+        at(row, "model"));
+    struct Mean {
+      double loss = 0, words = 0, distance = 0, kl = 0, factor = 0, count = 0;
+    };
+    std::vector<std::pair<std::pair<std::string, std::uint64_t>, Mean>> means;
+    for (const Json& p : row.at("points")) {
+      const std::pair key(at(p, "arithmetic"), p.at("step").get<std::uint64_t>());
+      auto found = std::ranges::find(means, key, [](const auto& mean) { return mean.first; });
+      if (found == means.end()) found = means.insert(means.end(), {key, {}});
+      Mean& mean = found->second;
+      mean.loss += p.at("loss").get<double>();
+      mean.words += p.at("words_changed").get<double>();
+      mean.distance += p.at("distance").get<double>();
+      mean.kl += p.at("kl").get<double>();
+      mean.factor += p.at("recoverability").get<double>();
+      mean.count += 1;
+    }
+    for (const auto& [key, mean] : means) {
+      const double n = mean.count, factor = mean.factor / n;
+      table.rows.push_back(
+          {key.first, fmt::format("{}", key.second), fmt::format("{:.6f}", mean.loss / n),
+           fmt::format("{:.1f} %", 100 * mean.words / n), fmt::format("{:.2e}", mean.distance / n),
+           fmt::format("{:.2e}", mean.kl / n),
+           factor > 0.999 && factor < 1 ? fmt::format("1 - {:.1e}", 1 - factor)
+                                        : fmt::format("{:.4g}", factor)});
+    }
+  }
+  return table;
+}
+
 ResultTable check_table(const Json& results) {
   ResultTable table{"checks", "Checks", {}, {{"what"}, {"expected"}, {"found"}, {"verdict"}}, {}};
   for (const Json& check : results.at("checks")) {
@@ -328,6 +375,7 @@ std::vector<ResultTable> tables(const Json& results) {
   all.push_back(halves(results));
   all.push_back(pairs(results));
   all.push_back(doubles(results));
+  if (results.contains("training")) all.push_back(trainings(results));
   all.push_back(identities(results));
   all.push_back(check_table(results));
   std::erase_if(all, [](const ResultTable& table) { return table.rows.empty(); });

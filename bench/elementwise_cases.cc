@@ -4,7 +4,7 @@
 
 #include "bench/case.h"
 #include "bench/limits.h"
-#include "bench/simd_peers.h"
+#include "experiments/precision/highway_math.h"
 #include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/fast.h"
 #include "tensor/kernels/math.h"
@@ -24,6 +24,13 @@ void loop(std::span<const float> x, std::span<float> out) {
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = kFunction(x[i]);
 }
 
+using HighwayF32 = experiments::precision::HighwayMath<float>;
+
+template <HighwayF32::Function HighwayF32::*kMember>
+void highway(std::span<const float> x, std::span<float> out) {
+  (experiments::precision::highway_math<float>().*kMember)(x.data(), out.data(), x.size());
+}
+
 // A function of one value: name, range of its arguments, ours in both forms, Highway's if it has
 // one, libm's or what one would write with it.
 struct Function {
@@ -41,15 +48,15 @@ float rsqrt_by_libm(float x) { return 1 / std::sqrt(x); }
 
 using namespace kernels;
 const Function kFunctions[] = {
-    {"exp", -20, 20, exp, exp_fast, highway_exp, loop<std::exp>},
-    {"log", 1e-3, 1e3, log, log_fast, highway_log, loop<std::log>},
-    {"tanh", -4, 4, tanh, tanh_fast, highway_tanh, loop<std::tanh>},
+    {"exp", -20, 20, exp, exp_fast, highway<&HighwayF32::exp>, loop<std::exp>},
+    {"log", 1e-3, 1e3, log, log_fast, highway<&HighwayF32::log>, loop<std::log>},
+    {"tanh", -4, 4, tanh, tanh_fast, highway<&HighwayF32::tanh>, loop<std::tanh>},
     {"sigmoid", -8, 8, sigmoid, sigmoid_fast, nullptr, loop<sigmoid_by_libm>},
     {"erf", -4, 4, erf, erf_fast, nullptr, loop<std::erf>},
     {"gelu", -4, 4, gelu, gelu_fast, nullptr, loop<gelu_by_libm>},
     {"gelu_tanh", -4, 4, gelu_tanh, gelu_tanh_fast, nullptr, loop<gelu_tanh_by_libm>},
-    {"sin", -100, 100, sin, sin_fast, highway_sin, loop<std::sin>},
-    {"cos", -100, 100, cos, cos_fast, highway_cos, loop<std::cos>},
+    {"sin", -100, 100, sin, sin_fast, highway<&HighwayF32::sin>, loop<std::sin>},
+    {"cos", -100, 100, cos, cos_fast, highway<&HighwayF32::cos>, loop<std::cos>},
     {"rsqrt", 1e-3, 1e3, rsqrt, rsqrt_fast, nullptr, loop<rsqrt_by_libm>},
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/case.h"
+#include "experiments/precision/timing.h"
 
 namespace palinode::bench {
 
@@ -24,7 +25,7 @@ struct Method {
 std::vector<std::vector<double>> interleave(std::span<const Contender> contenders, double work,
                                             std::size_t threads, const Method& method);
 
-double median(std::vector<double> values);
+using experiments::precision::median;
 
 // The median of a[round] / b[round].
 double ratio(std::span<const double> a, std::span<const double> b);

@@ -2,14 +2,18 @@
 
 #include <initializer_list>
 
-#include "bench/blas_peers.h"
 #include "bench/case.h"
 #include "bench/limits.h"
+#include "experiments/precision/blas_peers.h"
 #include "tensor/kernels/matmul.h"
 #include "tensor/parallel.h"
 
 namespace palinode::bench {
 namespace {
+
+using experiments::precision::blas_peers;
+using experiments::precision::BlasPeer;
+using experiments::precision::GemmCall;
 
 using Sizes = std::initializer_list<std::size_t>;
 

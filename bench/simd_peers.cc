@@ -107,22 +107,6 @@ HWY_INLINE void map(const float* x, float* out, std::size_t n, const F& f) {
 HWY_NOINLINE void copy(const float* x, float* out, std::size_t n) {
   map(x, out, n, [](auto, auto v) HWY_ATTR { return v; });
 }
-HWY_NOINLINE void exp(const float* x, float* out, std::size_t n) {
-  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Exp(d, v); });
-}
-HWY_NOINLINE void log(const float* x, float* out, std::size_t n) {
-  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Log(d, v); });
-}
-HWY_NOINLINE void tanh(const float* x, float* out, std::size_t n) {
-  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Tanh(d, v); });
-}
-
-HWY_NOINLINE void sin(const float* x, float* out, std::size_t n) {
-  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Sin(d, v); });
-}
-HWY_NOINLINE void cos(const float* x, float* out, std::size_t n) {
-  map(x, out, n, [](auto d, auto v) HWY_ATTR { return hn::Cos(d, v); });
-}
 
 HWY_NOINLINE void softmax(const float* x, float* out, std::size_t n) {
   const float m = max_any_order(x, n);
@@ -144,11 +128,6 @@ HWY_EXPORT(fma_steps_f64);
 HWY_EXPORT(sum_any_order);
 HWY_EXPORT(max_any_order);
 HWY_EXPORT(copy);
-HWY_EXPORT(exp);
-HWY_EXPORT(log);
-HWY_EXPORT(tanh);
-HWY_EXPORT(sin);
-HWY_EXPORT(cos);
 HWY_EXPORT(softmax);
 
 }  // namespace
@@ -164,21 +143,6 @@ float plain_max(std::span<const float> x) {
 }
 void plain_copy(std::span<const float> x, std::span<float> out) {
   HWY_DYNAMIC_DISPATCH(copy)(x.data(), out.data(), x.size());
-}
-void highway_exp(std::span<const float> x, std::span<float> out) {
-  HWY_DYNAMIC_DISPATCH(exp)(x.data(), out.data(), x.size());
-}
-void highway_log(std::span<const float> x, std::span<float> out) {
-  HWY_DYNAMIC_DISPATCH(log)(x.data(), out.data(), x.size());
-}
-void highway_tanh(std::span<const float> x, std::span<float> out) {
-  HWY_DYNAMIC_DISPATCH(tanh)(x.data(), out.data(), x.size());
-}
-void highway_sin(std::span<const float> x, std::span<float> out) {
-  HWY_DYNAMIC_DISPATCH(sin)(x.data(), out.data(), x.size());
-}
-void highway_cos(std::span<const float> x, std::span<float> out) {
-  HWY_DYNAMIC_DISPATCH(cos)(x.data(), out.data(), x.size());
 }
 void highway_softmax(std::span<const float> x, std::span<float> out) {
   HWY_DYNAMIC_DISPATCH(softmax)(x.data(), out.data(), x.size());

@@ -19,13 +19,6 @@ float plain_max(std::span<const float> x);
 // Reads x and writes out.
 void plain_copy(std::span<const float> x, std::span<float> out);
 
-// Highway's own functions (hwy/contrib/math): exp to 1 ULP by their documentation, log 4, tanh 4.
-void highway_exp(std::span<const float> x, std::span<float> out);
-void highway_log(std::span<const float> x, std::span<float> out);
-void highway_tanh(std::span<const float> x, std::span<float> out);
-void highway_sin(std::span<const float> x, std::span<float> out);  // 3, for |x| < 39000
-void highway_cos(std::span<const float> x, std::span<float> out);
-
 // exp(x - max) / sum over one row, with Highway's exp and sums in any order.
 void highway_softmax(std::span<const float> x, std::span<float> out);
 

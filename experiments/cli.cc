@@ -15,6 +15,7 @@
 #include "experiments/command.h"
 #include "experiments/environment.h"
 #include "experiments/ledger/command.h"
+#include "experiments/precision/command.h"
 #include "experiments/results/findings.h"
 #include "experiments/suite/suite.h"
 #include "experiments/train/command.h"
@@ -214,6 +215,7 @@ constexpr const char* kAbout =
     "  palinode train digits_mlp              train a network; eval and generate use it\n"
     "  palinode adapt, certify, detach        a behavior over it, and the proof that it leaves\n"
     "  palinode inspect FILE                  what any of these files holds\n"
+    "  palinode precision exp sum             ULPs next to nanoseconds\n"
     "  palinode ledger verify results/ledger.jsonl";
 
 int dispatch(int argc, const char* const* argv) {
@@ -251,9 +253,10 @@ int dispatch(int argc, const char* const* argv) {
   add_machine_options(*version_command, common);
 
   std::vector<Command> commands = ledger::add_ledger_commands(app);
-  for (const auto add : {train::add_train_command, train::add_eval_command,
-                         train::add_generate_command, add_adapt_command, add_detach_command,
-                         add_certify_command, add_behavior_command, add_inspect_command}) {
+  for (const auto add :
+       {train::add_train_command, train::add_eval_command, train::add_generate_command,
+        add_adapt_command, add_detach_command, add_certify_command, add_behavior_command,
+        add_inspect_command, add_precision_command}) {
     commands.push_back(add(app));
   }
 

@@ -28,6 +28,8 @@ extern const char palinode_embedded_austen_gpt_safetensors[];
 extern const std::uint64_t palinode_embedded_austen_gpt_safetensors_size;
 extern const char palinode_embedded_report_html[];
 extern const std::uint64_t palinode_embedded_report_html_size;
+extern const char palinode_embedded_precision_html[];
+extern const std::uint64_t palinode_embedded_precision_html_size;
 extern const char palinode_embedded_report_css[];
 extern const std::uint64_t palinode_embedded_report_css_size;
 extern const char palinode_embedded_report_js[];
@@ -98,6 +100,12 @@ inline std::string_view report_html() {
   return {palinode_embedded_report_html,
           static_cast<std::size_t>(palinode_embedded_report_html_size)};
 }
+// The laboratory's page, with the same style sheet and script.
+inline std::string_view precision_html() {
+  return {palinode_embedded_precision_html,
+          static_cast<std::size_t>(palinode_embedded_precision_html_size)};
+}
+
 inline std::string_view report_css() {
   return {palinode_embedded_report_css,
           static_cast<std::size_t>(palinode_embedded_report_css_size)};

@@ -1,7 +1,6 @@
 #include "experiments/report.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -16,8 +15,8 @@
 #include "experiments/report/charts.h"
 #include "experiments/report/curves.h"
 #include "experiments/report/html.h"
+#include "experiments/report/page.h"
 #include "experiments/results/groups.h"
-#include "tensor/digest.h"
 #include "tensor/error.h"
 
 namespace palinode::experiments {
@@ -26,52 +25,7 @@ namespace {
 using report::Json;
 using report::Table;
 
-using Places = std::map<std::string, std::string, std::less<>>;
-
-// One pass over the page, so that a value that looks like a place is not filled in turn.
-std::string fill(std::string_view page, const Places& places) {
-  std::string out;
-  while (true) {
-    const std::size_t open = page.find("{{");
-    out += page.substr(0, open);
-    if (open == std::string_view::npos) return out;
-    const std::size_t close = page.find("}}", open);
-    PALINODE_ASSERT(close != std::string_view::npos);
-    const auto found = places.find(page.substr(open + 2, close - open - 2));
-    PALINODE_ASSERT(found != places.end());
-    out += found->second;
-    page.remove_prefix(close + 2);
-  }
-}
-
-// Browsers with their tools open would ask for the source map beside the page, where there is none.
-std::string without_source_map(std::string_view script) {
-  return std::string(script.substr(0, script.rfind("//# sourceMappingURL=")));
-}
-
-// 'sha256-...' as a content security policy wants it.
-std::string policy_hash(std::string_view content) {
-  const Sha256Digest digest = sha256(content);
-  std::array<unsigned char, 45> base64{};  // 32 bytes in base64, and a zero
-  const int size = EVP_EncodeBlock(base64.data(), digest.data(), static_cast<int>(digest.size()));
-  return "'sha256-" + std::string(base64.begin(), base64.begin() + size) + "'";
-}
-
-void add_assets(Places& places) {
-  places["style"] = embedded::report_css();
-  places["vega"] = without_source_map(embedded::vega_js());
-  places["vega_lite"] = without_source_map(embedded::vega_lite_js());
-  places["vega_embed"] = without_source_map(embedded::vega_embed_js());
-  places["script"] = embedded::report_js();
-  std::string scripts;
-  for (const char* name : {"vega", "vega_lite", "vega_embed", "script"}) {
-    scripts += " " + policy_hash(places[name]);
-  }
-  places["policy"] = fmt::format(
-      "default-src 'none'; script-src{}; style-src {}; img-src data:; base-uri 'none'; form-action "
-      "'none'",
-      scripts, policy_hash(places["style"]));
-}
+using report::Places;
 
 std::string code(const std::string& words) {
   return words.empty() ? "" : "<code>" + report::escape(words) + "</code>";
@@ -227,17 +181,6 @@ void add_claims(const Json& results, Places& places) {
                                        counts["refuted"], counts["open"]);
 }
 
-// The place of a plot, with its specification among the page's data.
-std::string chart(const std::string& id, const Json& spec, Places& places) {
-  places["specs"] +=
-      fmt::format("<script type=\"application/json\" data-chart=\"{}\">{}</script>\n", id,
-                  report::script_json(spec));
-  return fmt::format(
-      "<div class=\"chart\" role=\"img\" aria-label=\"{}\"><div id=\"{}\" "
-      "aria-hidden=\"true\"></div></div>\n",
-      report::escape(report::text(spec, "description")), id);
-}
-
 std::string panel_title(const report::Panel& panel) {
   return fmt::format("{}: {} on {}", panel.study, panel.model, panel.data);
 }
@@ -319,14 +262,15 @@ void add_plots(const std::vector<report::Panel>& panels, Places& places) {
   for (const report::Panel& panel : panels) {
     ++index;
     const std::string title = "<h3>" + report::escape(panel_title(panel)) + "</h3>\n";
-    ladder += title + chart(fmt::format("ladder-{}", index), report::ladder_spec(panel), places) +
+    ladder += title +
+              report::chart(fmt::format("ladder-{}", index), report::ladder_spec(panel), places) +
               ladder_table(panel);
     const std::vector<Json> groups = report::intensities(panel);
     if (groups.empty()) continue;
     intensity += title + "<div class=\"pair\">\n";
     for (const char* metric : {"kl_adapt", "js_adapt"}) {
-      intensity += chart(fmt::format("{}-{}", metric, index),
-                         report::intensity_spec(groups, metric), places);
+      intensity += report::chart(fmt::format("{}-{}", metric, index),
+                                 report::intensity_spec(groups, metric), places);
     }
     intensity += "</div>\n" + intensity_table(panel, groups);
   }
@@ -349,7 +293,7 @@ void add_studies(const Json& results, Places& places) {
     for (const report::CurveSet& set : report::curve_sets(report::list(results, "curves"), id)) {
       all += fmt::format("<h4>{}</h4>\n", report::escape(report::curve_title(set)));
       if (report::is_drawn(set)) {
-        all += chart(fmt::format("curve-{}", ++index), report::curve_spec(set), places);
+        all += report::chart(fmt::format("curve-{}", ++index), report::curve_spec(set), places);
       }
       all += report::curve_table(set);
     }
@@ -413,7 +357,7 @@ std::string render_report(const nlohmann::json& results) {
                       report::text(results, "schema"));
   }
   Places places;
-  add_assets(places);
+  report::add_assets(places);
   add_verdict(results, places);
   add_claims(results, places);
   const Json& groups = report::list(results, "groups");
@@ -428,7 +372,7 @@ std::string render_report(const nlohmann::json& results) {
   places["counts"] =
       fmt::format("{} over {}, in {}.", plural(rows.size(), "row", "rows"),
                   plural(seeds.size(), "seed", "seeds"), plural(groups.size(), "group", "groups"));
-  return fill(embedded::report_html(), places);
+  return report::fill(embedded::report_html(), places);
 }
 
 }  // namespace palinode::experiments

@@ -140,11 +140,13 @@ TEST(Includes, LeadAnywhereFromTestsAndBench) {
   EXPECT_EQ(lines(misplaced_includes({"bench/a.cc", "#include \"rbl/a.h\"\n"})), Lines{});
 }
 
-TEST(Includes, ReachHighwayFromKernelsAndBenchmarksOnly) {
+TEST(Includes, ReachHighwayFromKernelsAndWhatMeasuresThemOnly) {
   const std::string text = "#include \"hwy/highway.h\"\n";
   EXPECT_EQ(lines(misplaced_includes({"tensor/kernels/math-inl.h", text})), Lines{});
   EXPECT_EQ(lines(misplaced_includes({"tensor/simd.cc", text})), Lines{});
   EXPECT_EQ(lines(misplaced_includes({"bench/a.cc", text})), Lines{});
+  EXPECT_EQ(lines(misplaced_includes({"experiments/precision/a.cc", text})), Lines{});
+  EXPECT_EQ(lines(misplaced_includes({"experiments/a.cc", text})), Lines{1});
   EXPECT_EQ(lines(misplaced_includes({"tensor/shape.h", text})), Lines{1});
   EXPECT_EQ(lines(misplaced_includes({"tests/tensor/a_test.cc", "#include <hwy/base.h>\n"})),
             Lines{1});
@@ -226,6 +228,8 @@ TEST(BannedWords, HavePlacesWhereTheyBelong) {
   EXPECT_EQ(lines(banned_words({"tensor/kernels/math-inl.h", "hn::MulAdd(a, b, c)"})), Lines{1});
   EXPECT_EQ(lines(banned_words({"tests/a_test.cc", "std::exp(x)"})), Lines{});
   EXPECT_EQ(lines(banned_words({"bench/a.cc", "std::exp(x)"})), Lines{});
+  EXPECT_EQ(lines(banned_words({"experiments/precision/a.cc", "std::exp(x); float* y;"})), Lines{});
+  EXPECT_EQ(lines(banned_words({"experiments/a.cc", "std::exp(x)"})), Lines{1});
 }
 
 TEST(BannedWords, IncludeMarksOfUnfinishedWorkEvenInComments) {

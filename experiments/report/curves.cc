@@ -41,10 +41,10 @@ constexpr std::array kDrawn = {Drawn{"E2", "eps", "kl"},
 
 bool is_factor(const std::string& quantity) { return quantity.starts_with("rf"); }
 
-// Logarithmic where every value is above 0 and they span two decades.
+// Logarithmic where every value is above 0 and they span more than a decade.
 bool is_wide(const std::vector<double>& values) {
   const auto [least, most] = std::ranges::minmax_element(values);
-  return !values.empty() && *least > 0 && *most > 100 * *least;
+  return !values.empty() && *least > 0 && *most > 20 * *least;
 }
 
 Json scale_of(const std::vector<double>& values) {
@@ -192,8 +192,9 @@ Json curve_spec(const CurveSet& set) {
                         {"orient", "bottom"},
                         {"columns", 2},
                         {"labelLimit", 300},
-                        {"symbolType", "square"},
-                        {"symbolStrokeWidth", 0}}}};
+                        {"symbolType", "stroke"},
+                        {"symbolOpacity", 1},
+                        {"symbolStrokeWidth", 3}}}};
   const Json line = {{"x", x}, {"y", y}, {"color", color}};
   const Json band = with(line, {{"y", with(y, {{"field", "lo"}})}, {"y2", {{"field", "hi"}}}});
   const Json dot = with(line, {{"tooltip", tooltip({"series", "at", "mean", "interval"})}});

@@ -26,8 +26,8 @@ std::string time_text(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::span<const StudyPlan> plans, std::span<const PlannedCell> missing,
-                   std::span<const std::size_t> mine, std::size_t before, bool quiet)
+StudyProgress::StudyProgress(std::span<const StudyPlan> plans, std::span<const PlannedCell> missing,
+                             std::span<const std::size_t> mine, std::size_t before, bool quiet)
     : total_(mine.size()),
       before_(before),
       quiet_(quiet),
@@ -48,11 +48,11 @@ Progress::Progress(std::span<const StudyPlan> plans, std::span<const PlannedCell
   if (!quiet_ && terminal_) print(false);
 }
 
-Progress::~Progress() {
+StudyProgress::~StudyProgress() {
   if (!quiet_) print(true);
 }
 
-void Progress::advance(const PlannedCell& cell) {
+void StudyProgress::advance(const PlannedCell& cell) {
   const std::scoped_lock lock(mutex_);
   const double seconds = cell.seconds.value_or(kUntimed);
   Part& part = parts_[cell.study];
@@ -65,7 +65,7 @@ void Progress::advance(const PlannedCell& cell) {
   print(false);
 }
 
-void Progress::print(bool last) {
+void StudyProgress::print(bool last) {
   printed_ = steady_clock::now();
   const double seconds = duration<double>(printed_ - start_).count();
   std::string line = fmt::format("studies: {}/{} cells, {}", done_, total_, time_text(seconds));

@@ -1,5 +1,5 @@
-// Progress on stderr: one line rewritten on a terminal, a plain line every ten seconds elsewhere.
-// Says which study runs, how much is done, and how long the rest will take.
+// Progress of the studies on stderr: one line rewritten on a terminal, a plain line every ten
+// seconds elsewhere. Says which studies run, how much is done, and how long the rest will take.
 #pragma once
 
 #include <chrono>
@@ -13,15 +13,15 @@
 
 namespace palinode::experiments {
 
-class Progress {
+class StudyProgress {
  public:
   // Of the `mine` among the missing cells; `before` more were finished by an earlier run. Nothing
   // is printed if quiet.
-  Progress(std::span<const StudyPlan> plans, std::span<const PlannedCell> missing,
-           std::span<const std::size_t> mine, std::size_t before, bool quiet);
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  StudyProgress(std::span<const StudyPlan> plans, std::span<const PlannedCell> missing,
+                std::span<const std::size_t> mine, std::size_t before, bool quiet);
+  ~StudyProgress();
+  StudyProgress(const StudyProgress&) = delete;
+  StudyProgress& operator=(const StudyProgress&) = delete;
 
   void advance(const PlannedCell& cell);  // one more done; from any thread
 

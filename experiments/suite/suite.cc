@@ -71,7 +71,7 @@ void run_cells(const SuiteConfig& config, std::span<const StudyPlan> plans,
     if (!finished.contains(cell.key)) missing.push_back(cell);
   }
   const std::vector<std::size_t> mine = share_of(missing, peers.rank(), peers.size());
-  Progress progress(plans, missing, mine, cells.size() - missing.size(), config.quiet);
+  StudyProgress progress(plans, missing, mine, cells.size() - missing.size(), config.quiet);
   std::mutex mutex;
   parallel_jobs(mine.size(), [&](std::size_t index) {
     const PlannedCell& planned = missing[mine[index]];

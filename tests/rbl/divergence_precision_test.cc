@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <vector>
 
+#include "experiments/precision/exact.h"
 #include "rbl/metrics.h"
 #include "tensor/rng.h"
-#include "tests/support/exact.h"
 
 namespace palinode::rbl {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "experiments/precision/exact.h"
 #include "tensor/kernels/math.h"
-#include "tests/support/exact.h"
 #include "tests/support/scalar_math.h"
 
 namespace palinode {

@@ -9,9 +9,9 @@
 #include <span>
 #include <vector>
 
+#include "experiments/precision/exact.h"
 #include "tensor/parallel.h"
 #include "tests/support/bits.h"
-#include "tests/support/exact.h"
 #include "tests/support/oracle.h"
 #include "tests/support/scalar_math.h"
 

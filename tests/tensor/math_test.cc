@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "tests/support/exact.h"
 #include "tests/support/functions.h"
+#include "experiments/precision/exact.h"
 
 namespace palinode::kernels {
 namespace {

@@ -1,4 +1,4 @@
-#include "bench/blas_peers.h"
+#include "experiments/precision/blas_peers.h"
 
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 #include "tensor/kernels/blas.h"
 #include "tensor/simd.h"
 
-namespace palinode::bench {
+namespace palinode::experiments::precision {
 namespace {
 
 using kernels::CblasGemm;
@@ -47,6 +47,12 @@ BlasPeer openblas_peer(const std::string& file, bool automatic) {
     peer.sgemv = [gemv](const GemmCall<float>& q) {
       gemv(kernels::kCblasRowMajor, kernels::kCblasTrans, q.k, q.n, 1, q.b, q.b_line, q.a, 1, 0,
            q.c, 1);
+    };
+  }
+  using CblasDot = float (*)(int n, const float* a, int a_step, const float* b, int b_step);
+  if (const auto dot = symbol<CblasDot>(loaded.library, "cblas_sdot")) {
+    peer.sdot = [dot](std::span<const float> a, std::span<const float> b) {
+      return dot(static_cast<int>(a.size()), a.data(), 1, b.data(), 1);
     };
   }
   peer.set_threads = loaded.set_num_threads;
@@ -86,7 +92,7 @@ void add_openblas(std::vector<BlasPeer>& peers) {
     return;
   }
   namespace fs = std::filesystem;
-  const fs::path folder = fs::temp_directory_path() / fmt::format("palinode-bench-{}", ::getpid());
+  const fs::path folder = fs::temp_directory_path() / fmt::format("palinode-blas-{}", ::getpid());
   fs::create_directory(folder);
   std::set<std::string> cores;
   const auto add = [&](const std::string& type) {
@@ -164,4 +170,4 @@ const std::vector<BlasPeer>& blas_peers() {
   return peers;
 }
 
-}  // namespace palinode::bench
+}  // namespace palinode::experiments::precision

@@ -1,4 +1,4 @@
-#include "tests/support/exact.h"
+#include "experiments/precision/exact.h"
 
 #include <algorithm>
 #include <cmath>
@@ -41,12 +41,34 @@ void erf(mpfr_ptr y, mpfr_srcptr x) { mpfr_erf(y, x, MPFR_RNDN); }
 void sin(mpfr_ptr y, mpfr_srcptr x) { mpfr_sin(y, x, MPFR_RNDN); }
 void cos(mpfr_ptr y, mpfr_srcptr x) { mpfr_cos(y, x, MPFR_RNDN); }
 void rsqrt(mpfr_ptr y, mpfr_srcptr x) { mpfr_rec_sqrt(y, x, MPFR_RNDN); }
+void erfc(mpfr_ptr y, mpfr_srcptr x) { mpfr_erfc(y, x, MPFR_RNDN); }
+void tan(mpfr_ptr y, mpfr_srcptr x) { mpfr_tan(y, x, MPFR_RNDN); }
+void asin(mpfr_ptr y, mpfr_srcptr x) { mpfr_asin(y, x, MPFR_RNDN); }
+void acos(mpfr_ptr y, mpfr_srcptr x) { mpfr_acos(y, x, MPFR_RNDN); }
+void atan(mpfr_ptr y, mpfr_srcptr x) { mpfr_atan(y, x, MPFR_RNDN); }
+void sinh(mpfr_ptr y, mpfr_srcptr x) { mpfr_sinh(y, x, MPFR_RNDN); }
+void cosh(mpfr_ptr y, mpfr_srcptr x) { mpfr_cosh(y, x, MPFR_RNDN); }
+void asinh(mpfr_ptr y, mpfr_srcptr x) { mpfr_asinh(y, x, MPFR_RNDN); }
+void acosh(mpfr_ptr y, mpfr_srcptr x) { mpfr_acosh(y, x, MPFR_RNDN); }
+void atanh(mpfr_ptr y, mpfr_srcptr x) { mpfr_atanh(y, x, MPFR_RNDN); }
+void exp2(mpfr_ptr y, mpfr_srcptr x) { mpfr_exp2(y, x, MPFR_RNDN); }
+void expm1(mpfr_ptr y, mpfr_srcptr x) { mpfr_expm1(y, x, MPFR_RNDN); }
+void log2(mpfr_ptr y, mpfr_srcptr x) { mpfr_log2(y, x, MPFR_RNDN); }
+void log10(mpfr_ptr y, mpfr_srcptr x) { mpfr_log10(y, x, MPFR_RNDN); }
+void log1p(mpfr_ptr y, mpfr_srcptr x) { mpfr_log1p(y, x, MPFR_RNDN); }
+void cbrt(mpfr_ptr y, mpfr_srcptr x) { mpfr_cbrt(y, x, MPFR_RNDN); }
 
 void sigmoid(mpfr_ptr y, mpfr_srcptr x) {
   mpfr_neg(y, x, MPFR_RNDN);
   mpfr_exp(y, y, MPFR_RNDN);
   mpfr_add_ui(y, y, 1, MPFR_RNDN);
   mpfr_ui_div(y, 1, y, MPFR_RNDN);
+}
+
+void silu(mpfr_ptr y, mpfr_srcptr x) {
+  Exact logistic;
+  sigmoid(logistic.get(), x);
+  mpfr_mul(y, x, logistic.get(), MPFR_RNDN);
 }
 
 void gelu(mpfr_ptr y, mpfr_srcptr x) {

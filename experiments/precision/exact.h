@@ -1,15 +1,15 @@
-// The transcendental functions to 200 bits, by MPFR.
+// The transcendental functions to 256 bits, by MPFR.
 #pragma once
 
 #include <mpfr.h>
 
 namespace palinode {
 
-// A number of MPFR with 200 bits.
+// A number of MPFR with 256 bits.
 class Exact {
  public:
   explicit Exact(double value = 0) {
-    mpfr_init2(value_, 200);
+    mpfr_init2(value_, 256);
     mpfr_set_d(value_, value, MPFR_RNDN);
   }
   ~Exact() { mpfr_clear(value_); }
@@ -33,6 +33,23 @@ void gelu_tanh(mpfr_ptr y, mpfr_srcptr x);
 void sin(mpfr_ptr y, mpfr_srcptr x);
 void cos(mpfr_ptr y, mpfr_srcptr x);
 void rsqrt(mpfr_ptr y, mpfr_srcptr x);
+void silu(mpfr_ptr y, mpfr_srcptr x);
+void erfc(mpfr_ptr y, mpfr_srcptr x);
+void tan(mpfr_ptr y, mpfr_srcptr x);
+void asin(mpfr_ptr y, mpfr_srcptr x);
+void acos(mpfr_ptr y, mpfr_srcptr x);
+void atan(mpfr_ptr y, mpfr_srcptr x);
+void sinh(mpfr_ptr y, mpfr_srcptr x);
+void cosh(mpfr_ptr y, mpfr_srcptr x);
+void asinh(mpfr_ptr y, mpfr_srcptr x);
+void acosh(mpfr_ptr y, mpfr_srcptr x);
+void atanh(mpfr_ptr y, mpfr_srcptr x);
+void exp2(mpfr_ptr y, mpfr_srcptr x);
+void expm1(mpfr_ptr y, mpfr_srcptr x);
+void log2(mpfr_ptr y, mpfr_srcptr x);
+void log10(mpfr_ptr y, mpfr_srcptr x);
+void log1p(mpfr_ptr y, mpfr_srcptr x);
+void cbrt(mpfr_ptr y, mpfr_srcptr x);
 // The derivatives of gelu, gelu_tanh and erf.
 void gelu_slope(mpfr_ptr y, mpfr_srcptr x);
 void gelu_tanh_slope(mpfr_ptr y, mpfr_srcptr x);

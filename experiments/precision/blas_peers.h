@@ -3,10 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
-namespace palinode::bench {
+namespace palinode::experiments::precision {
 
 // c [m, n] = op(a) [m, k] op(b) [k, n], row-major; op is the transpose where asked for.
 template <class T>
@@ -27,6 +28,7 @@ struct BlasPeer {
   std::function<void(const GemmCall<float>&)> sgemm = {};
   std::function<void(const GemmCall<double>&)> dgemm = {};  // may be empty
   std::function<void(const GemmCall<float>&)> sgemv = {};   // m = 1, not transposed; may be empty
+  std::function<float(std::span<const float>, std::span<const float>)> sdot = {};  // may be empty
   std::function<void(int)> set_threads = {};
 };
 
@@ -34,4 +36,4 @@ struct BlasPeer {
 // OpenBLAS reads its core type when it is loaded: each type is a copy of the library's file.
 const std::vector<BlasPeer>& blas_peers();
 
-}  // namespace palinode::bench
+}  // namespace palinode::experiments::precision

@@ -1,0 +1,19 @@
+// A C source built into a shared library, as somebody with a kernel of their own would.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+namespace palinode::experiments::precision {
+
+inline std::string built(const std::string& source, const std::string& name) {
+  const std::string path = testing::TempDir() + "/" + name;
+  const std::string command = "c++ -x c -O2 -ffp-contract=off -shared -fPIC -o " + path + " " +
+                              PALINODE_ROOT + "/" + source + " -lm";
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  return path;
+}
+
+}  // namespace palinode::experiments::precision

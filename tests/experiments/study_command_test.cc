@@ -91,7 +91,7 @@ TEST(Config, EndsWithThreeForAFileThatIsWrong) {
     const std::string path = temporary("settings.toml", text);
     return run({"study", "run", "E3", "--dry-run", "--config", path.c_str()});
   };
-  expect_one_line(with("[E3]\nalphas = [0.1\n"), 3, "settings.toml:3: ");
+  expect_one_line(with("[E3]\nalphas = [0.1\n"), 3, "settings.toml:2: ");
   expect_one_line(with("[E3]\n\ndepth = 3\n"), 3, "settings.toml:3: no setting \"depth\"");
   expect_one_line(with("[E3]\nalphas = [\"x\"]\n"), 3, "settings.toml:2: setting \"alphas\" takes");
   expect_one_line(with("[E99]\nseeds = 1\n"), 3, "settings.toml:2: unknown study \"E99\"");

@@ -133,7 +133,8 @@ void check_models(const Study& study, const Settings& settings) {
   Words known;
   for (const SubjectInfo& info : subject_infos()) known.emplace_back(info.name);
   for (const Size size : {Size::kQuick, Size::kFull}) {
-    for (const std::string& own : Settings(study.knobs, size).words("models")) {
+    const Settings usual(study.knobs, size);
+    for (const std::string& own : usual.words("models")) {
       if (std::ranges::find(known, own) == known.end()) known.push_back(own);
     }
   }

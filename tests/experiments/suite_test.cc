@@ -10,6 +10,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "rbl/behavior.h"
 #include "tensor/error.h"
 #include "tensor/ledger_file.h"
 #include "tensor/parallel.h"

@@ -101,8 +101,17 @@ TEST(Curves, LeaveOutOfAPlotWhatIsUndefined) {
   EXPECT_TRUE(has(curve_table(set), "n/a"));
 }
 
+TEST(Curves, LeaveDifferencesOfTwoSeriesToTheTable) {
+  const Json curves = {point("E11", "phi", "sigma", 0.1, "svar", 0.25, 0.2, 0.3),
+                       point("E11", "phi - theta", "sigma", 0.1, "svar", -0.125, -0.2, -0.1),
+                       point("E11", "phi", "sigma", 0.3, "svar", 0.5, 0.4, 0.6)};
+  const CurveSet set = curve_sets(curves, "E11").at(0);
+  EXPECT_EQ(curve_spec(set)["data"]["values"].size(), 2U);
+  EXPECT_TRUE(has(curve_table(set), "\u22120.125"));
+}
+
 TEST(Curves, OfOnePlaceAreATableOnly) {
-  const Json curves = {point("E13", "R9", "steps", 1, "rf", 1, 1, 1)};
+  const Json curves = Json::array({point("E13", "R9", "steps", 1, "rf", 1, 1, 1)});
   EXPECT_FALSE(is_drawn(curve_sets(curves, "E13").at(0)));
 }
 
@@ -124,21 +133,21 @@ std::size_t count(const std::string& page, const std::string& words) {
 TEST(CurveTable, OfMoreThanTwelvePlacesSaysSo) {
   EXPECT_FALSE(has(table_of(12), " places)"));
   EXPECT_EQ(count(table_of(12), "[0, 1]"), 12U);
-  EXPECT_TRUE(has(table_of(13), "rf against steps, mlp (12 of 13 places)"));
+  EXPECT_TRUE(has(table_of(13), "rf against steps, mlp (table: 12 of 13 places)"));
   EXPECT_EQ(count(table_of(13), "[0, 1]"), 12U);
   EXPECT_EQ(count(table_of(40), "[0, 1]"), 12U);
   for (const char* end : {">1000<", ">1039<"}) EXPECT_TRUE(has(table_of(40), end)) << end;
 }
 
 TEST(CurveTable, IsInTheReportUnderItsStudy) {
-  Json results = {{"schema", 2},
-                  {"studies",
-                   {{{"id", "E13"},
-                     {"name", "replay"},
-                     {"question", "does it come back"},
-                     {"object", "nothing"},
-                     {"rule", "none"}}}},
-                  {"curves", {point("E13", "R9", "steps", 1, "rf", 0.125, 0.1, 0.2)}}};
+  const Json study = {{"id", "E13"},
+                      {"name", "replay"},
+                      {"question", "does it come back"},
+                      {"object", "nothing"},
+                      {"rule", "none"}};
+  Json results = {{"schema", 2}};
+  results["studies"] = Json::array({study});
+  results["curves"] = Json::array({point("E13", "R9", "steps", 1, "rf", 0.125, 0.1, 0.2)});
   const std::string page = render_report(results);
   EXPECT_TRUE(has(page, "E13 replay: does it come back?"));
   EXPECT_TRUE(has(page, "rf against steps, mlp"));

@@ -97,7 +97,7 @@ TEST(ResultsDatabase, HasTheNumbersOfTheJson) {
   std::size_t place = 0;
   for (const ordered_json& row : written().json.at("rows")) {
     const std::string where = " from rows where rowid = " + std::to_string(++place);
-    EXPECT_EQ(database.one("select digest" + where), row.at("digest"));
+    EXPECT_EQ(database.one("select digest" + where), row.at("digest").get<std::string>());
     EXPECT_EQ(database.one("select words" + where), row.at("words").dump());
     const std::string kl = database.one("select printf('%!.17g', kl_adapt)" + where);
     EXPECT_EQ(std::strtod(kl.c_str(), nullptr), row.at("kl_adapt").get<double>());

@@ -69,8 +69,8 @@ Row row_of(std::size_t turn) {
   row.alpha = hard(i++);
   row.svar = hard(i++);
   row.seconds = hard(i++);
-  row.rf = {.value = hard(i++), .state = rbl::Recoverability::State::kValue};
-  row.rf_geometry = {.value = hard(i++), .state = rbl::Recoverability::State::kValue};
+  row.rf = {.state = rbl::Recoverability::State::kValue, .value = hard(i++)};
+  row.rf_geometry = {.state = rbl::Recoverability::State::kValue, .value = hard(i++)};
   row.rf_resampled.assign(std::begin(kHard), std::end(kHard));
   row.logits_bit_equal = turn % 2 == 0;
   row.score_reached = turn % 2 == 1;
@@ -110,7 +110,7 @@ TEST(RowJson, KeepsWhatIsNotThereApartFromZero) {
   row.phi_digest = "";
   for (const auto state :
        {rbl::Recoverability::State::kUndefined, rbl::Recoverability::State::kBelowFloor}) {
-    row.rf = row.rf_geometry = {.value = 0, .state = state};
+    row.rf = row.rf_geometry = {.state = state, .value = 0};
     const Row back = again(row_json(row), row_from_json);
     EXPECT_EQ(back.rf.state, state);
     EXPECT_EQ(back.rf_geometry.state, state);

@@ -135,7 +135,7 @@ void expect_bad_file(const std::string& text, const std::string& line, const std
 }
 
 TEST(Overrides, NameTheFileAndLineOfWhatIsWrong) {
-  expect_bad_file("[E3]\nalphas = [0.1\n", "3", "");
+  expect_bad_file("[E3]\nalphas = [0.1\n", "2", "");
   expect_bad_file("\nalphas = [0.1]\n", "2", "\"alphas\" is no table of a study");
   expect_bad_file("[E3]\nalphas = [0.1]\nalphas = [1]\n", "3", "alphas");
   expect_bad_file("[E3]\n\nalpha = [0.1]\n", "3", "no setting \"alpha\"");

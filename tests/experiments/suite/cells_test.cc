@@ -22,7 +22,10 @@ FinishedCell cell(double value) {
   row.study = "E4";
   row.kl_adapt = value;
   finished.outcome.rows.push_back(row);
-  finished.outcome.points.push_back({.study = "E4", .value = -value});
+  Point point;
+  point.study = "E4";
+  point.value = -value;
+  finished.outcome.points.push_back(point);
   finished.seconds = 0.5;
   return finished;
 }

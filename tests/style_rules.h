@@ -1,7 +1,5 @@
 // The house rules, one function each: a source goes in, what breaks the rule comes out.
-//
-// style_test.cc plants a fault of each kind to see it found, and then applies the rules to the
-// tree.
+// style_test.cc plants a fault of each kind to see it found, and applies the rules to the tree.
 #pragma once
 
 #include <algorithm>
@@ -39,10 +37,9 @@ inline std::size_t layer_of(std::string_view path) {
 }
 
 inline bool in_layers(std::string_view path) { return layer_of(path) < kLayers.size(); }
-// Where arithmetic is written close to the machine: the kernels, and what measures them.
 inline bool near_machine(std::string_view path) {
-  return path.starts_with("tensor/kernels/") || path.starts_with("bench/") ||
-         path.starts_with("experiments/precision/");
+  static const std::regex near(R"(^(tensor/kernels|bench|experiments/precision)/.*)");
+  return std::regex_match(path.begin(), path.end(), near);
 }
 inline bool is_header(std::string_view path) { return path.ends_with(".h"); }
 
@@ -114,8 +111,7 @@ struct Banned {
 
 inline const std::vector<Banned>& banned() {
   static const auto nowhere = [](std::string_view) { return false; };
-  // The laboratory's references and rivals are libm's; no result under the contract is.
-  static const auto judges = [](std::string_view path) {
+    static const auto judges = [](std::string_view path) {
     return !in_layers(path) || path.starts_with("experiments/precision/");
   };
   static const auto fma = [](std::string_view path) { return path.ends_with("kernels/fma-inl.h"); };

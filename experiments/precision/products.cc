@@ -69,7 +69,7 @@ std::vector<Contestant> contestants(std::size_t n, std::span<const OwnKernel> ow
       {"f64 accumulate", false, [n](In a, In b, Out c) { in_f64(a, b, c, n); }, 1 + k * 0x1p-29},
       {"bf16 inputs", false,
        [n](In a, In b, Out c) { our_product<float>(as_bf16(a), as_bf16(b), c, n); }, blocks,
-       0x1p16}};
+       kTwoBf16}};
   // A plain loop; larger products of it take seconds.
   if (n <= 512) {
     list.push_back({"one chain", false, [n](In a, In b, Out c) { one_chain(a, b, c, n); }, k});

@@ -174,7 +174,7 @@ std::vector<SumAlgorithm> sum_algorithms() {
            [](In x) {
              return in_f64({as_bf16(x), {}});
            },
-           of_f64, 0x1p15}};
+           of_f64, kOneBf16}};
 }
 
 std::vector<DotAlgorithm> dot_algorithms() {
@@ -208,7 +208,7 @@ std::vector<DotAlgorithm> dot_algorithms() {
        [](In a, In b) {
          return in_f64({as_bf16(a), as_bf16(b)});
        },
-       of_f64, 0x1p16}};
+       of_f64, kTwoBf16}};
   for (const BlasPeer& peer : blas_peers()) {
     if (!peer.sdot) continue;
     list.push_back({peer.name + " " + peer.variant, false,

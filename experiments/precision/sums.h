@@ -48,4 +48,8 @@ float lanes_sum(std::span<const float> x);
 // Each value rounded to bf16 and back.
 std::vector<float> as_bf16(std::span<const float> x);
 
+// What rounding inputs to bf16, of 8 bits, adds to a bound in units of u: 2^-8 for a term of one,
+// (1 + 2^-8)^2 - 1 for a product of two.
+inline constexpr double kOneBf16 = 0x1p16, kTwoBf16 = 0x1p17 + 0x1p8;
+
 }  // namespace palinode::experiments::precision

@@ -191,7 +191,7 @@ ordered_json row_fields(const Row& row) {
 ordered_json row_json(const Row& row) {
   ordered_json json = row_fields(row);
   json["backend"] = row.backend;
-  json["seconds"] = row.seconds;
+  json["seconds"] = json_number(row.seconds);
   json["digest"] = row_digest(row);
   return json;
 }

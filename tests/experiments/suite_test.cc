@@ -213,7 +213,7 @@ TEST(Digest, DependsOnEveryFieldButTheWallTime) {
   EXPECT_TRUE(changed([](Row& r) { r.logits_bit_equal = !r.logits_bit_equal; }));
   EXPECT_TRUE(changed([](Row& r) { r.score_reached = !r.score_reached; }));
   EXPECT_TRUE(changed([](Row& r) { r.rf.value = 0.5; }));
-  EXPECT_TRUE(changed([](Row& r) { r.rf_geometry.value = 0.625; }));
+  EXPECT_TRUE(changed([](Row& r) { r.rf_geometry = {rbl::Recoverability::State::kValue, 0.625}; }));
   EXPECT_TRUE(changed([](Row& r) { r.rf_resampled.push_back(0.5); }));
   EXPECT_TRUE(changed([](Row& r) { r.svar = 0.5; }));
 }

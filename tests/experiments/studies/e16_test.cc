@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <memory>
 
 #include "autograd/ops.h"
 #include "experiments/studies/life_cycle_fuzz.h"
@@ -43,11 +44,11 @@ class Forgetful : public nn::Mlp {
   using Mlp::Mlp;
   Var forward(nn::Run& run, Var x) const override {
     const Var y = Mlp::forward(run, x);
-    return ++passes_ > 200 ? scale(y, 1 + 0x1p-20) : y;
+    return ++*passes_ > 200 ? scale(y, 1 + 0x1p-20) : y;
   }
 
  private:
-  mutable int passes_ = 0;
+  std::shared_ptr<int> passes_ = std::make_shared<int>(0);
 };
 
 TEST(LifeCycleFuzz, AnIdentityThatChangesIsSeen) {

@@ -111,7 +111,7 @@ struct Banned {
 
 inline const std::vector<Banned>& banned() {
   static const auto nowhere = [](std::string_view) { return false; };
-    static const auto judges = [](std::string_view path) {
+  static const auto judges = [](std::string_view path) {
     return !in_layers(path) || path.starts_with("experiments/precision/");
   };
   static const auto fma = [](std::string_view path) { return path.ends_with("kernels/fma-inl.h"); };

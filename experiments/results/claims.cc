@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "rbl/metrics.h"
+#include "rbl/rollback/info.h"
 #include "tensor/error.h"
 #include "tensor/kernels/math.h"
 
@@ -59,13 +60,17 @@ void judge_exact(Claim& claim, const std::vector<const Group*>& groups) {
   claim.verdict = exact == rows ? Verdict::kSupported : Verdict::kRefuted;
 }
 
-// The group with the highest lower end of its RF interval, among those that keep less than a
-// snapshot of theta.
+// The group with the highest lower end of its RF interval, among those that need nothing of theta
+// itself, nor a journal of its writes.
 const Group* best_without_snapshot(Groups groups) {
   const Group* best = nullptr;
   for (const Group* group : select(groups, {.locus = "theta"})) {
     const Row& row = group->first();
-    if (row.rollback == "R0" || row.bytes_kept >= row.bytes_snapshot || !group->rf) continue;
+    const rbl::ArmInfo& arm = rbl::arm_info(row.rollback);
+    if (!arm.undoes || !group->rf || arm.needs.contains(rbl::Need::kTheta) ||
+        arm.needs.contains(rbl::Need::kJournal)) {
+      continue;
+    }
     if (best == nullptr || group->rf->lo > best->rf->lo) best = group;
   }
   return best;
@@ -87,9 +92,10 @@ Claim exact_unload(Groups groups) {
 }
 
 Claim never_recovers(Groups groups) {
-  Claim claim{"C2", "after weight mutation RF is 0, whatever the rollback",
-              "refuted by a rollback that keeps less than a snapshot and whose RF interval lies "
-              "above 0"};
+  Claim claim{
+      "C2", "after weight mutation RF is 0, whatever the rollback",
+      "refuted by a rollback without theta or a journal of its writes, whose RF interval lies "
+      "above 0"};
   claim.needs_all_studies = true;
   if (const Group* best = best_without_snapshot(groups)) {
     set_figure(claim, *best->rf, describe(*best), best->first().study);
@@ -173,10 +179,9 @@ Claim bounded_rf(Groups groups) {
 }
 
 Claim no_inverse(Groups groups) {
-  Claim claim{
-      "C8", "no deterministic inverse of a mutation exists without a snapshot",
-      "refuted, for the function, by a rollback that keeps less than a snapshot and whose RF "
-      "interval lies above 0.99"};
+  Claim claim{"C8", "no deterministic inverse of a mutation exists without a snapshot",
+              "refuted, for the function, by a rollback without theta or a journal, whose RF "
+              "interval lies above 0.99"};
   claim.needs_all_studies = true;
   if (const Group* best = best_without_snapshot(groups)) {
     set_figure(claim, *best->rf, describe(*best), best->first().study);

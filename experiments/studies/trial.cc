@@ -22,18 +22,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// Each mechanism's hooks, told to every arm.
-Hooks hooks_for(const Rollbacks& rollbacks) {
-  return {.after_step =
-              [&rollbacks](const Store& target) {
-                for (const auto& rollback : rollbacks) rollback->after_step(target);
-              },
-          .after_optimizer =
-              [&rollbacks](const Store& state) {
-                for (const auto& rollback : rollbacks) rollback->after_optimizer(state);
-              }};
-}
-
 // A course on what the identity was trained on, with the budget of the rollbacks.
 rbl::Course original_course(const Identity& identity, std::uint64_t steps) {
   return {.loss = task_loss(identity.original, identity.rng.stream("back"), identity.back_batch),
@@ -41,12 +29,15 @@ rbl::Course original_course(const Identity& identity, std::uint64_t steps) {
           .steps = steps};
 }
 
-void price(Row& row, const rbl::Rollback& rollback, const Adapted& adapted, double adapt_seconds) {
+void price(Row& row, const rbl::Rollback& rollback, const Adapted& adapted, std::uint64_t writes,
+           double adapt_seconds) {
   const rbl::Price paid = rollback.price();
   row.variant = rollback.variant();
   row.steps = adapted.steps;
   row.score_reached = adapted.reached;
-  row.bytes_kept = paid.bytes_kept;
+  // What is left of a journal by zstd depends on its version, so its size before that is told.
+  const bool journal = rollback.info().needs.contains(rbl::Need::kJournal);
+  row.bytes_kept = journal ? writes * row.bytes_snapshot : paid.bytes_kept;
   row.passes = paid.passes;
   row.flops = paid.flops;
   row.seconds = adapt_seconds + paid.seconds;
@@ -158,10 +149,15 @@ std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, co
   for (const auto& rollback : rollbacks) rollback->before(theta);
   const auto model = identity.build(theta);
   const Store* state = nullptr;
-  Hooks hooks = hooks_for(rollbacks);
+  Hooks hooks;
   hooks.after_optimizer = [&](const Store& last) {
     state = &last;
     for (const auto& rollback : rollbacks) rollback->after_optimizer(last);
+  };
+  std::uint64_t writes = 0;
+  hooks.after_step = [&](const Store& target) {
+    ++writes;
+    for (const auto& rollback : rollbacks) rollback->after_step(target);
   };
   const Adapted adapted = change(ledger, theta, *model, hooks);
   for (const auto& rollback : rollbacks) rollback->after(theta);
@@ -183,7 +179,7 @@ std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, co
     rollback.undo(subject);
     Row row = make_row(identity, label, "theta", rollback.id(), stage,
                        look(identity, fork, subject.function()));
-    price(row, rollback, adapted, adapt_seconds);
+    price(row, rollback, adapted, writes, adapt_seconds);
     rows.push_back(std::move(row));
   };
   for (const auto& rollback : rollbacks) undo(*rollback);
@@ -212,7 +208,7 @@ std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, cons
     rollback->undo(subject);
     Row row = make_row(identity, label, "phi", rollback->id(), stage,
                        look(identity, *identity.theta, subject.function()));
-    price(row, *rollback, adapted, adapt_seconds);
+    price(row, *rollback, adapted, 0, adapt_seconds);
     row.phi_digest = hex(fingerprint(phi));
     row.bytes_behavior = phi.bytes();
     rows.push_back(std::move(row));

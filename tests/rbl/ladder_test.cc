@@ -95,12 +95,12 @@ TEST_F(Ladder, IsClimbedByEveryMechanism) {
     EXPECT_EQ(seen["R0"].rf, 0.0);
     EXPECT_GT(seen["R3"].rf, 1 - 1e-9);
     EXPECT_GT(seen["R4 full-noise-0.1"].rf, 0.99);
-    EXPECT_GT(seen["R6 200"].rf, seen["R6"].rf);
-    EXPECT_GT(seen["R6 1000"].rf, 0.9);
-    EXPECT_LT(seen["R6 1000"].rf, 1.0);
+    EXPECT_GT(seen["R6 200-steps"].rf, seen["R6 50-steps"].rf);
+    EXPECT_GT(seen["R6 1000-steps"].rf, 0.9);
+    EXPECT_LT(seen["R6 1000-steps"].rf, 1.0);
     EXPECT_GT(seen["R7 1000"].rf, 0.9);
-    EXPECT_LT(seen["R8"].rf, seen["R6"].rf);
-    EXPECT_LT(seen["R5"].rf, seen["R6 1000"].rf);
+    EXPECT_LT(seen["R8"].rf, seen["R6 50-steps"].rf);
+    EXPECT_LT(seen["R5"].rf, seen["R6 1000-steps"].rf);
   }
 }
 

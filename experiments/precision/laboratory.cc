@@ -122,7 +122,7 @@ void measure_the_rest(const LaboratoryOptions& options, const Selection& selecti
     results["reductions"].push_back(measure_dot(own_of(options, "dot"), reduction));
   }
   if (selection.has("matmul")) {
-    for (const std::size_t size : {512, 1024}) {
+    for (const std::size_t size : {std::size_t{512}, std::size_t{1024}}) {
       results["products"].push_back(measure_product(size, own_of(options, "matmul")));
     }
   }

@@ -135,7 +135,7 @@ std::vector<double> CurveSet::places() const {
   std::vector<double> places;
   for (const Json& point : points) places.push_back(figure(point, "at").value_or(0));
   std::ranges::sort(places);
-  places.erase(std::ranges::unique(places).begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
   return places;
 }
 

@@ -1,4 +1,5 @@
-// The claim ledger: each claim of the paper against the data, by rules written before the run.
+// The claim ledger: each claim of the paper against the data, by rules that are code
+// (docs/results.md says when each was written).
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

@@ -74,8 +74,11 @@ std::vector<ordered_json> of_study(const ordered_json& records, const std::strin
 
 std::string claims(const ordered_json& results) {
   std::string text =
-      "## The claim ledger\n\nEach verdict follows from the data by the rule beside "
-      "it, written before the run.\n\n";
+      "## The claim ledger\n\nEach verdict follows from the data by the rule beside it. The rules "
+      "of "
+      "C5, C6 and C10 were put into code, and those of C2, C3, C4 and C8 into their present form, "
+      "after figures of quick runs had been seen and before a claim was computed at full length: "
+      "of these claims only a full run is a test.\n\n";
   Table table({"", "verdict", "claim of the paper", "figure", "study", "rule"});
   std::map<std::string, std::size_t> counts;
   for (const ordered_json& claim : results.at("claims")) {
@@ -317,12 +320,12 @@ std::string render_findings(const ordered_json& results) {
   }
   const ordered_json& environment = results.at("environment");
   std::string text = fmt::format(
-      "# Findings\n\nMade by `palinode findings` from the results of `{}`, version {}; nothing "
-      "here "
-      "is typed by hand. Figures are means over seeds with hierarchical bootstrap 95 % intervals "
-      "(seeds, then "
-      "probes; 10,000 resamples). How each is defined: [metrics.md](metrics.md); what R0 to R18 "
-      "do: "
+      "# Findings\n\nMade by `palinode findings` from the results of `{}`, version {}: figures and "
+      "verdicts are data, the notes between the tables are fixed text. Figures are means over "
+      "seeds "
+      "with hierarchical bootstrap 95 % intervals (seeds, then probes; 10,000 resamples). How each "
+      "is "
+      "defined: [metrics.md](metrics.md); what R0 to R18 do: "
       "[rollback.md](rollback.md).\n\n",
       environment.value("command", ""), results.value("version", ""));
   text += claims(results);

@@ -2,7 +2,7 @@
 // destruction, crashes and power cuts, allowed or not, over a copy of the identity
 // (life_cycle_fuzz.h says what is checked after each).
 //
-// Paper: governance, described there and not implemented.
+// Paper: the section on governance, of which its code has no run-time.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -29,8 +31,15 @@ inline Ended run(std::vector<const char*> arguments) {
   return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
 }
 
+// A folder of this process's own: tests run side by side.
+inline std::string own_folder() {
+  const std::string path = testing::TempDir() + "palinode-" + std::to_string(getpid());
+  std::filesystem::create_directories(path);
+  return path;
+}
+
 inline std::string temporary(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "/" + name;
+  const std::string path = own_folder() + "/" + name;
   std::ofstream(path, std::ios::binary) << content;
   return path;
 }

@@ -19,7 +19,7 @@ struct Measured {
 };
 
 Measured measured(std::vector<std::string> words) {
-  const std::string out = testing::TempDir() + "/precision";
+  const std::string out = own_folder() + "/precision";
   std::filesystem::remove_all(out);
   words.insert(words.begin(), "precision");
   words.insert(words.end(), {"--json", "--quiet", "--sample", "16", "--out", out});

@@ -11,7 +11,7 @@ namespace palinode::experiments {
 namespace {
 
 const std::vector<Knob> kKnobs = with_subjects(
-    {"digits-mlp"}, {"digits-mlp", "fashion-mlp", "lande"},
+    {"digits-mlp"}, {"digits-mlp", "fashion-mlp", "lande", "fashion-cnn", "austen-gpt"},
     {{"mechanisms", "optimizers", Words{"sgd", "momentum", "adam"},
       Words{"sgd", "momentum", "adam", "adamw"}},
      {"mechanisms_large", "optimizers on large models", Words{"adam"}, Words{"sgd", "adam"}},

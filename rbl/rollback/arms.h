@@ -37,8 +37,9 @@ std::unique_ptr<Rollback> subtract_estimated_delta(const Course& adaptation);
 // R6 of a course on original data.
 std::unique_ptr<Rollback> fine_tune_back(const Course& original);
 
-// R7: KL(f0 || f) on original inputs x [n, ...], of which log_p, f0's log-probabilities [n,
-// classes], are kept. Batches go through all rows in a new order each time.
+// R7: KL(f0 || f) on original inputs x [n, ...], of which log_p, f0's log-probabilities [n *
+// answers, classes], are kept: one answer to an image, one to each token of a text. Batches go
+// through all inputs in a new order each time.
 struct Distillation {
   Tensor inputs;
   Tensor log_p;  // kept as f32

@@ -28,13 +28,16 @@ Tensor rows_of(const Distillation& config, std::uint64_t t) {
 class Distil : public Rollback {
  public:
   explicit Distil(const Distillation& config) : Rollback("R7"), config_(config) {
-    if (config.inputs.shape().rank() == 0 || config.inputs.shape()[0] == 0 ||
-        config.log_p.shape().rank() != 2 || config.log_p.shape()[0] != config.inputs.shape()[0] ||
+    const Shape &x = config.inputs.shape(), &log_p = config.log_p.shape();
+    if (x.rank() == 0 || x[0] == 0 || log_p.rank() != 2 || log_p[0] == 0 || log_p[0] % x[0] != 0 ||
         config.batch == 0) {
-      throw_shapes("distil", "needs inputs [n, ...] and log_p [n, classes] with n > 0, and a batch",
+      throw_shapes("distil",
+                   "needs inputs [n, ...] and log_p [n * answers, classes] with n > 0, and a batch",
                    {{config.inputs, config.log_p}});
     }
-    config_.log_p = config.log_p.to(Dtype::kF32).compact();
+    classes_ = log_p[1];
+    config_.log_p =
+        config.log_p.to(Dtype::kF32).compact().reshape({x[0], log_p[0] / x[0] * classes_});
   }
 
   std::uint64_t bytes_kept() const override { return config_.log_p.bytes(); }
@@ -46,7 +49,9 @@ class Distil : public Rollback {
       const Var x = run.tape().constant(take(config_.inputs, rows));
       const Var y = function.forward(run, x);
       const Var log_q = log_softmax(y);
-      const Var log_p = run.tape().constant(take(config_.log_p, rows).to(y.value().dtype()));
+      const Tensor kept = take(config_.log_p, rows).to(y.value().dtype());
+      const Var log_p =
+          run.tape().constant(kept.reshape({kept.elements() / classes_, classes_}));
       return kl_div(log_p, log_q);
     };
     count(run(
@@ -56,7 +61,8 @@ class Distil : public Rollback {
   }
 
  private:
-  Distillation config_;
+  Distillation config_;  // log_p: [n, answers * classes], a row for each input
+  std::size_t classes_ = 0;
 };
 
 }  // namespace

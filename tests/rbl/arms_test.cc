@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "nn/gpt.h"
 #include "rbl/mutate.h"
 #include "tensor/error.h"
 #include "tests/rbl/pilot.h"
@@ -132,6 +133,35 @@ TEST_F(ArmsTest, DistillingKeepsTheAnswersOnly) {
   EXPECT_EQ(back.price.passes, 200U);
   EXPECT_GT(back.rf, 0.9);
   EXPECT_GT(back.words, 0U);
+}
+
+// Two windows of five tokens: ten answers of eleven classes.
+TEST(Distillation, OfATextKeepsAnAnswerToEachToken) {
+  Ledger ledger;
+  const Store& theta = ledger.open("theta", Role::kIdentity);
+  const nn::Gpt model(theta, {.vocab = 11, .context = 8, .layers = 1, .heads = 2, .width = 8});
+  ledger.commit(model.init(Rng(1)));
+  const Tensor text = Tensor::from<std::int32_t>(
+      std::vector<std::int32_t>{1, 4, 9, 0, 2, 10, 3, 3, 7, 5}, {2, 5});
+  const auto answers = [&] { return log_probabilities(nn::evaluate(model, text).compact()); };
+  const Tensor f0 = answers();
+  const auto arm = distil_back({.inputs = text,
+                                .log_p = f0,
+                                .batch = 2,
+                                .steps = 60,
+                                .optimizer = adam({.lr = 1e-2}),
+                                .rng = Rng(2)});
+  ledger.commit(noise(theta, 0.3, Rng(3)));
+  const double moved = kl_divergence(f0, answers()).mean;
+  Subject subject(ledger, theta, model);
+  arm->undo(subject);
+  EXPECT_LT(kl_divergence(f0, answers()).mean, 0.1 * moved);
+  EXPECT_EQ(arm->price().bytes_kept, 10U * 11 * sizeof(float));
+  EXPECT_MESSAGE(
+      distil_back({.inputs = text, .log_p = f0.slice(0, 0, 9), .optimizer = adam({.lr = 1e-2})}),
+      ShapeError,
+      "distil: needs inputs [n, ...] and log_p [n * answers, classes] with n > 0, and a batch: "
+      "i32 [2, 5], f64 [9, 11]");
 }
 
 TEST_F(ArmsTest, GradientAscentClimbsTheLossOfTheAdaptation) {

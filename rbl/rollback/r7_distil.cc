@@ -50,8 +50,7 @@ class Distil : public Rollback {
       const Var y = function.forward(run, x);
       const Var log_q = log_softmax(y);
       const Tensor kept = take(config_.log_p, rows).to(y.value().dtype());
-      const Var log_p =
-          run.tape().constant(kept.reshape({kept.elements() / classes_, classes_}));
+      const Var log_p = run.tape().constant(kept.reshape({kept.elements() / classes_, classes_}));
       return kl_div(log_p, log_q);
     };
     count(run(

@@ -141,8 +141,8 @@ TEST(Distillation, OfATextKeepsAnAnswerToEachToken) {
   const Store& theta = ledger.open("theta", Role::kIdentity);
   const nn::Gpt model(theta, {.vocab = 11, .context = 8, .layers = 1, .heads = 2, .width = 8});
   ledger.commit(model.init(Rng(1)));
-  const Tensor text = Tensor::from<std::int32_t>(
-      std::vector<std::int32_t>{1, 4, 9, 0, 2, 10, 3, 3, 7, 5}, {2, 5});
+  const Tensor text =
+      Tensor::from<std::int32_t>(std::vector<std::int32_t>{1, 4, 9, 0, 2, 10, 3, 3, 7, 5}, {2, 5});
   const auto answers = [&] { return log_probabilities(nn::evaluate(model, text).compact()); };
   const Tensor f0 = answers();
   const auto arm = distil_back({.inputs = text,

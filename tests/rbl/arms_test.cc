@@ -135,12 +135,14 @@ TEST_F(ArmsTest, DistillingKeepsTheAnswersOnly) {
   EXPECT_GT(back.words, 0U);
 }
 
-// Two windows of five tokens: ten answers of eleven classes.
+// Two windows of five tokens: ten answers of eleven classes. The noise before makes the answers to
+// one window useless for the other, so that a row beside the wrong input is seen.
 TEST(Distillation, OfATextKeepsAnAnswerToEachToken) {
   Ledger ledger;
   const Store& theta = ledger.open("theta", Role::kIdentity);
   const nn::Gpt model(theta, {.vocab = 11, .context = 8, .layers = 1, .heads = 2, .width = 8});
   ledger.commit(model.init(Rng(1)));
+  ledger.commit(noise(theta, 1, Rng(4)));
   const Tensor text =
       Tensor::from<std::int32_t>(std::vector<std::int32_t>{1, 4, 9, 0, 2, 10, 3, 3, 7, 5}, {2, 5});
   const auto answers = [&] { return log_probabilities(nn::evaluate(model, text).compact()); };
@@ -148,14 +150,14 @@ TEST(Distillation, OfATextKeepsAnAnswerToEachToken) {
   const auto arm = distil_back({.inputs = text,
                                 .log_p = f0,
                                 .batch = 2,
-                                .steps = 60,
+                                .steps = 200,
                                 .optimizer = adam({.lr = 1e-2}),
                                 .rng = Rng(2)});
   ledger.commit(noise(theta, 0.3, Rng(3)));
   const double moved = kl_divergence(f0, answers()).mean;
   Subject subject(ledger, theta, model);
   arm->undo(subject);
-  EXPECT_LT(kl_divergence(f0, answers()).mean, 0.1 * moved);
+  EXPECT_LT(kl_divergence(f0, answers()).mean, 0.02 * moved);
   EXPECT_EQ(arm->price().bytes_kept, 10U * 11 * sizeof(float));
   EXPECT_MESSAGE(
       distil_back({.inputs = text, .log_p = f0.slice(0, 0, 9), .optimizer = adam({.lr = 1e-2})}),

@@ -52,9 +52,10 @@ void add_published(Json& list, const Json& row) {
   }
 }
 
-// silu is a rounded sigmoid and a rounded product, and the slopes are not promised.
-constexpr std::string_view kRounded[] = {"exp",     "log", "tanh", "sin",       "cos",
-                                         "sigmoid", "erf", "gelu", "gelu_tanh", "rsqrt"};
+constexpr std::string_view kRounded[] = {
+    "exp",      "log",  "tanh", "sin",       "cos",        "sigmoid",         "erf",
+    "rsqrt",    "gelu", "silu", "gelu_tanh", "gelu_slope", "gelu_tanh_slope", "silu_slope",
+    "erf_slope"};
 
 void add_rounded(Json& list, const Json& row) {
   const auto kernel = row.at("kernel").get<std::string>();

@@ -54,6 +54,11 @@ float gelu_tanh_slope_by_libm(float x) {
   return 0.5F * (1 + t) + 0.5F * x * (1 - t * t) * 0.79788456F * (1 + 0.134145F * x * x);
 }
 
+float silu_slope_by_libm(float x) {
+  const float s = 1 / (1 + std::exp(-x));
+  return s * (1 + x * (1 - s));
+}
+
 struct Row {
   Plain ours = nullptr, fast = nullptr, highway = nullptr, libm = nullptr;
 };
@@ -79,6 +84,8 @@ const std::map<std::string_view, Row>& rows() {
       {"gelu_tanh_slope",
        {slope<gelu_tanh_grad<float>>, slope<gelu_tanh_grad_fast>, nullptr,
         loop<gelu_tanh_slope_by_libm>}},
+      {"silu_slope",
+       {slope<silu_grad<float>>, slope<silu_grad_fast>, nullptr, loop<silu_slope_by_libm>}},
       {"erf_slope",
        {slope<erf_grad<float>>, slope<erf_grad_fast>, nullptr, loop<erf_slope_by_libm>}},
       {"exp2", {.libm = loop<std::exp2>}},

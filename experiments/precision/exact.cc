@@ -100,19 +100,27 @@ void gelu_slope(mpfr_ptr y, mpfr_srcptr x) {
   mpfr_add(y, phi.get(), density.get(), MPFR_RNDN);
 }
 
-void gelu_tanh_slope(mpfr_ptr y, mpfr_srcptr x) {
-  Exact logistic;
+// s(w) (1 + rise s(-w)), s the sigmoid: the derivative of x s(w), rise = x w'.
+void gated_slope(mpfr_ptr y, mpfr_srcptr w, mpfr_srcptr rise) {
+  Exact gate;
   Exact opposite;
-  Exact rise;
-  gelu_exponent(rise.get(), x, 3);
-  gelu_exponent(logistic.get(), x, 1);
-  mpfr_neg(opposite.get(), logistic.get(), MPFR_RNDN);
-  sigmoid(logistic.get(), logistic.get());
+  mpfr_neg(opposite.get(), w, MPFR_RNDN);
+  sigmoid(gate.get(), w);
   sigmoid(opposite.get(), opposite.get());
-  mpfr_mul(rise.get(), rise.get(), opposite.get(), MPFR_RNDN);
-  mpfr_add_ui(rise.get(), rise.get(), 1, MPFR_RNDN);
-  mpfr_mul(y, logistic.get(), rise.get(), MPFR_RNDN);
+  mpfr_mul(opposite.get(), opposite.get(), rise, MPFR_RNDN);
+  mpfr_add_ui(opposite.get(), opposite.get(), 1, MPFR_RNDN);
+  mpfr_mul(y, gate.get(), opposite.get(), MPFR_RNDN);
 }
+
+void gelu_tanh_slope(mpfr_ptr y, mpfr_srcptr x) {
+  Exact w;
+  Exact rise;
+  gelu_exponent(w.get(), x, 1);
+  gelu_exponent(rise.get(), x, 3);
+  gated_slope(y, w.get(), rise.get());
+}
+
+void silu_slope(mpfr_ptr y, mpfr_srcptr x) { gated_slope(y, x, x); }
 
 void erf_slope(mpfr_ptr y, mpfr_srcptr x) {
   Exact scale;

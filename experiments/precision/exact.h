@@ -53,6 +53,7 @@ void cbrt(mpfr_ptr y, mpfr_srcptr x);
 // The derivatives of gelu, gelu_tanh and erf.
 void gelu_slope(mpfr_ptr y, mpfr_srcptr x);
 void gelu_tanh_slope(mpfr_ptr y, mpfr_srcptr x);
+void silu_slope(mpfr_ptr y, mpfr_srcptr x);
 void erf_slope(mpfr_ptr y, mpfr_srcptr x);
 }  // namespace exact
 

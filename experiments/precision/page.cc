@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "experiments/embedded.h"
 #include "experiments/precision/plots.h"
 #include "experiments/precision/tables.h"
@@ -46,6 +48,16 @@ std::string section(const std::vector<ResultTable>& all, std::string_view name) 
   return out.empty() ? "<p class=\"none\">Not part of this run.</p>\n" : out;
 }
 
+// The rows with a kernel of ours, then the others.
+Json ours_first(Json rows) {
+  const auto ours = [](const Json& row) {
+    return std::ranges::any_of(row.at("contenders"),
+                               [](const Json& each) { return each.at("name") == "Palinode"; });
+  };
+  std::stable_partition(rows.begin(), rows.end(), ours);
+  return rows;
+}
+
 void add_plots(const Json& results, Places& places) {
   std::size_t index = 0;
   const auto plots = [&](const Json& rows, auto spec, const char* what) {
@@ -58,7 +70,7 @@ void add_plots(const Json& results, Places& places) {
     }
     return out.empty() ? "" : "<div class=\"pair\">\n" + out + "</div>\n";
   };
-  places["function_plots"] = plots(report::list(results, "unary"), front_spec, "");
+  places["function_plots"] = plots(ours_first(report::list(results, "unary")), front_spec, "");
   places["reduction_plots"] =
       plots(report::list(results, "reductions"), front_spec, ", uniform inputs") +
       plots(report::list(results, "products"), front_spec, ", uniform inputs") +
@@ -74,16 +86,19 @@ void add_training(const Json& results, Places& places) {
 }
 
 void add_verdict(const Json& results, Places& places) {
-  std::size_t all = 0, passed = 0;
+  std::size_t all = 0, kept = 0, compared = 0, held = 0;
   for (const Json& check : report::list(results, "checks")) {
-    if (report::member(check, "promise") != Json(true)) continue;
-    ++all;
-    if (report::member(check, "pass") == Json(true)) ++passed;
+    const bool promise = report::member(check, "promise") == Json(true);
+    ++(promise ? all : compared);
+    if (report::member(check, "pass") == Json(true)) ++(promise ? kept : held);
   }
-  places["tone"] = all == 0 ? "open" : passed == all ? "good" : "bad";
-  places["headline"] = all == 0        ? std::string("Nothing to check in this run")
-                       : passed == all ? fmt::format("All {} checks pass", all)
-                                       : fmt::format("{} of {} checks fail", all - passed, all);
+  places["tone"] = all == 0 ? "open" : kept == all ? "good" : "bad";
+  places["headline"] = all == 0      ? std::string("Nothing to check in this run")
+                       : kept == all ? fmt::format("All {} checks pass", all)
+                                     : fmt::format("{} of {} checks fail", all - kept, all);
+  if (compared != 0) {
+    places["headline"] += fmt::format("; {} of {} comparisons hold", held, compared);
+  }
   places["command"] = report::command(report::text(results, "command"));
   const Json& environment = report::member(results, "environment");
   std::string facts;

@@ -89,6 +89,17 @@ void gelu_tanh_slope(In x, Out y) {
       });
 }
 
+// s (1 + v (1 - s)), s = sigmoid(v).
+void silu_slope(In x, Out y) {
+  around(
+      near::exp, x, y, [](double v) { return -v; },
+      [](double v, double e) {
+        if (v < kGone) return -0.0;
+        const double s = 1 / (1 + e);
+        return v > 200 ? 1.0 : s * (1 + v * (e * s));
+      });
+}
+
 void erf_slope(In x, Out y) {
   around(
       near::exp, x, y, [](double v) { return -(v * v); },
@@ -105,7 +116,7 @@ constexpr auto kOdd = Symmetry::kOdd, kEven = Symmetry::kEven;
 constexpr auto kFree = Trend::kNone;
 constexpr auto kPlain = Symmetry::kNone;
 
-// The slopes cancel around their zeros at -0.7518 and -0.7525.
+// The slopes cancel around their zeros at -0.7518, -0.7525 and -1.2785.
 const Reference kReferences[] = {
     {"exp", "e^x", plain<near::exp>, exact::exp, kRising, kPlain, -20, 20},
     {"log", "ln x", plain<near::log>, exact::log, kRising, kPlain, 1e-3, 1e3},
@@ -124,6 +135,8 @@ const Reference kReferences[] = {
      false, -0.7568F, -0.7468F},
     {"gelu_tanh_slope", "the derivative of gelu_tanh", gelu_tanh_slope, exact::gelu_tanh_slope,
      kFree, kPlain, -4, 4, 4096, false, -0.7575F, -0.7475F},
+    {"silu_slope", "the derivative of silu", silu_slope, exact::silu_slope, kFree, kPlain, -8, 8,
+     4096, false, -1.2885F, -1.2685F},
     {"erf_slope", "2/sqrt(pi) e^-x^2", erf_slope, exact::erf_slope, kFree, kEven, -4, 4},
     {"exp2", "2^x", plain<near::exp2>, exact::exp2, kRising, kPlain, -20, 20},
     {"expm1", "e^x - 1", plain<near::expm1>, exact::expm1, kRising, kPlain, -4, 4},

@@ -13,7 +13,7 @@
 #include <hwy/highway.h>
 
 #include "tensor/kernels/elementwise-inl.h"
-#include "tensor/kernels/fma-inl.h"
+#include "tensor/kernels/slopes-inl.h"
 #include "tensor/kernels/trig-inl.h"
 #include "tensor/kernels/vectors-inl.h"
 
@@ -99,22 +99,11 @@ void cos_grad(const T* x, const T* g, T* out, std::size_t n) {
          [](auto d, auto v, auto u) HWY_ATTR { return hn::Neg(hn::Mul(u, Sin(d, v))); });
 }
 
-// g times Slope()(x).
-template <class Slope>
-void slope_grad(const double* x, const double* g, double* out, std::size_t n) {
-  binary(x, g, out, n, [](auto d, auto v, auto u) HWY_ATTR { return hn::Mul(u, Slope()(d, v)); });
-}
-
-// The f32 forms work on as many values as a vector of f64 holds.
-template <class Slope>
-void slope_grad(const float* x, const float* g, float* out, std::size_t n) {
-  const hn::ScalableTag<double> d64;
-  const hn::Rebind<float, decltype(d64)> d32;
-  for_each_vector(d32, n, [=](auto access, std::size_t i) HWY_ATTR {
-    const auto v = hn::PromoteTo(d64, access.load(d32, x + i));
-    const auto slope = NearestF32(d32, Slope()(d64, v));
-    access.store(d32, hn::Mul(access.load(d32, g + i), slope), out + i);
-  });
+// g times Slope of x, which is rounded before it multiplies.
+template <class Slope, class T>
+void slope_grad(const T* x, const T* g, T* out, std::size_t n) {
+  binary(x, g, out, n,
+         [](auto d, auto v, auto u) HWY_ATTR { return hn::Mul(u, Evaluate<Slope>(d, v)); });
 }
 
 template <class T>
@@ -127,9 +116,10 @@ ElementwiseTable<T> make_table() {
           .tanh_grad = tanh_grad,
           .sigmoid_grad = sigmoid_grad,
           .rsqrt_grad = rsqrt_grad,
-          .gelu_grad = slope_grad<GeluSlope>,
-          .gelu_tanh_grad = slope_grad<GeluTanhSlope>,
-          .erf_grad = slope_grad<ErfSlope>,
+          .gelu_grad = slope_grad<GeluSlopeFunction, T>,
+          .gelu_tanh_grad = slope_grad<GeluTanhSlopeFunction, T>,
+          .silu_grad = slope_grad<SiluSlopeFunction, T>,
+          .erf_grad = slope_grad<ErfSlopeFunction, T>,
           .sin_grad = sin_grad,
           .cos_grad = cos_grad,
           .relu = relu,
@@ -243,6 +233,11 @@ void gelu_tanh_grad(std::span<const T> x, std::span<const T> g, std::span<T> out
 }
 
 template <class T>
+void silu_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
+  run_binary(table(T{}).silu_grad, x, g, out);
+}
+
+template <class T>
 void erf_grad(std::span<const T> x, std::span<const T> g, std::span<T> out) {
   run_binary(table(T{}).erf_grad, x, g, out);
 }
@@ -267,6 +262,7 @@ template void sigmoid_grad(std::span<const float>, std::span<const float>, std::
 template void rsqrt_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void gelu_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void gelu_tanh_grad(std::span<const float>, std::span<const float>, std::span<float>);
+template void silu_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void erf_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void sin_grad(std::span<const float>, std::span<const float>, std::span<float>);
 template void cos_grad(std::span<const float>, std::span<const float>, std::span<float>);
@@ -282,6 +278,7 @@ template void sigmoid_grad(std::span<const double>, std::span<const double>, std
 template void rsqrt_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void gelu_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void gelu_tanh_grad(std::span<const double>, std::span<const double>, std::span<double>);
+template void silu_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void erf_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void sin_grad(std::span<const double>, std::span<const double>, std::span<double>);
 template void cos_grad(std::span<const double>, std::span<const double>, std::span<double>);

@@ -46,6 +46,14 @@ HWY_INLINE TwoPart<V> Taylor(D d, const double (*table)[16], V a) {
   return FastTwoSum(lead.hi, lead.lo + (hn::GatherIndex(d, table[0] + 1, index) + low));
 }
 
+// e^(factor a^2) = 2^k times the result, for factor < 0.
+template <class D, class V>
+HWY_INLINE TwoPart<V> ExpOfSquare(D d, TwoPart<V> a, double factor, V& k) {
+  const auto square = Product(d, a, a);
+  const V f = hn::Set(d, factor);
+  return OnePlus(d, ReducedExp(d, TwoPart<V>{f * square.hi, f * square.lo}, k));
+}
+
 struct ErfFunction {
   // Beyond 6.5 the result is 1 to the last bit.
   template <class D, class V>
@@ -73,13 +81,11 @@ struct GeluFunction : FromScaled<GeluFunction> {
   template <class D, class V>
   static HWY_INLINE Scaled<V> Core(D d, V x) {
     const V zero = hn::Zero(d);
-    const V half = hn::Set(d, -0.5);
     const V size = hn::Abs(x);
     const V most = hn::Set(d, 38.75);
     const TwoPart<V> a{hn::IfThenElse(size < most, size, most), zero};
-    const auto square = Product(d, a, a);
     V k;
-    const auto e = OnePlus(d, ReducedExp(d, TwoPart<V>{half * square.hi, half * square.lo}, k));
+    const auto e = ExpOfSquare(d, a, -0.5, k);
     const auto below = Product(d, Taylor(d, kMillsTable, a.hi), e);
     const V scale = BoundedPowerOfTwo(d, k);
     auto above = FastTwoSum(hn::Set(d, 1.0), zero - below.hi * scale);

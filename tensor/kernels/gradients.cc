@@ -15,7 +15,6 @@
 #include "tensor/kernels/fast-inl.h"
 #include "tensor/kernels/fast_erf-inl.h"
 #include "tensor/kernels/fast_trig-inl.h"
-#include "tensor/kernels/sigmoid-inl.h"
 #include "tensor/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,44 +22,29 @@ namespace palinode::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-struct Rounded {
-  template <class D, class V>
-  static HWY_INLINE V sigmoid(D d, V x) {
-    return Sigmoid(d, x);
-  }
-};
-
-struct Fast {
-  template <class D, class V>
-  static HWY_INLINE V sigmoid(D d, V x) {
-    return SigmoidFast(d, x);
-  }
-};
-
-template <class Form, class T>
-void silu(const T* x, T* out, std::size_t n) {
-  const hn::ScalableTag<T> d;
+void silu(const float* x, float* out, std::size_t n) {
+  const hn::ScalableTag<float> d;
   for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
     const auto v = access.load(d, x + i);
-    access.store(d, hn::Mul(v, Form::sigmoid(d, v)), out + i);
+    access.store(d, hn::Mul(v, SigmoidFast(d, v)), out + i);
   });
 }
 
 // g times slope(x).
-template <class T, class Slope>
-HWY_INLINE void times(const T* x, const T* g, T* out, std::size_t n, const Slope& slope) {
-  const hn::ScalableTag<T> d;
+template <class Slope>
+HWY_INLINE void times(const float* x, const float* g, float* out, std::size_t n,
+                      const Slope& slope) {
+  const hn::ScalableTag<float> d;
   for_each_vector(d, n, [=](auto access, std::size_t i) HWY_ATTR {
     const auto y = slope(d, access.load(d, x + i));
     access.store(d, hn::Mul(access.load(d, g + i), y), out + i);
   });
 }
 
-template <class Form, class T>
-void silu_grad(const T* x, const T* g, T* out, std::size_t n) {
+void silu_grad(const float* x, const float* g, float* out, std::size_t n) {
   times(x, g, out, n, [](auto d, auto v) HWY_ATTR {
-    const auto one = hn::Set(d, T{1});
-    const auto s = Form::sigmoid(d, v);
+    const auto one = hn::Set(d, 1.0f);
+    const auto s = SigmoidFast(d, v);
     return hn::Mul(s, hn::Add(one, hn::Mul(v, hn::Sub(one, s))));
   });
 }
@@ -123,17 +107,13 @@ void erf_grad(const float* x, const float* g, float* out, std::size_t n) {
 }
 
 GradientTable gradient_table() {
-  return {.silu = silu<Rounded, float>,
-          .silu_fast = silu<Fast, float>,
-          .silu_f64 = silu<Rounded, double>,
-          .silu_grad = silu_grad<Rounded, float>,
-          .silu_grad_fast = silu_grad<Fast, float>,
+  return {.silu_fast = silu,
+          .silu_grad_fast = silu_grad,
           .gelu_grad_fast = gelu_grad,
           .gelu_tanh_grad_fast = gelu_tanh_grad,
           .sin_grad_fast = sin_grad,
           .cos_grad_fast = cos_grad,
-          .erf_grad_fast = erf_grad,
-          .silu_grad_f64 = silu_grad<Rounded, double>};
+          .erf_grad_fast = erf_grad};
 }
 
 }  // namespace
@@ -171,16 +151,8 @@ void run(BinaryFunction<T> function, std::span<const T> x, std::span<const T> g,
 
 }  // namespace
 
-void silu(std::span<const float> x, std::span<float> out) { run(table().silu, x, out); }
-void silu(std::span<const double> x, std::span<double> out) { run(table().silu_f64, x, out); }
 void silu_fast(std::span<const float> x, std::span<float> out) { run(table().silu_fast, x, out); }
 
-void silu_grad(std::span<const float> x, std::span<const float> g, std::span<float> out) {
-  run(table().silu_grad, x, g, out);
-}
-void silu_grad(std::span<const double> x, std::span<const double> g, std::span<double> out) {
-  run(table().silu_grad_f64, x, g, out);
-}
 void silu_grad_fast(std::span<const float> x, std::span<const float> g, std::span<float> out) {
   run(table().silu_grad_fast, x, g, out);
 }

@@ -1,5 +1,5 @@
-// silu, and the gradients of functions that need another function, fast in f32 (docs/arithmetic.md,
-// sections 5 and 10).
+// silu and the gradients of the functions of fast.h that need another function, fast in f32
+// (docs/arithmetic.md, sections 5 and 10).
 //
 // All spans of a call have the same length, which may be 0; `out` may be exactly one of the inputs,
 // or be disjoint from them. Every target computes the same bits.
@@ -9,15 +9,8 @@
 
 namespace palinode::kernels {
 
-// x * sigmoid(x): the sigmoid of math.h, or its fast form in f32, and one multiplication (Elfwing,
-// Uchibe, Doya, arXiv:1702.03118). NaN at -inf.
-void silu(std::span<const float> x, std::span<float> out);
-void silu(std::span<const double> x, std::span<double> out);
+// x * sigmoid_fast(x), and g * (s * (1 + x * (1 - s))) with the same sigmoid s. NaN at -inf.
 void silu_fast(std::span<const float> x, std::span<float> out);
-
-// g * (s * (1 + x * (1 - s))), where s is the sigmoid of x in the same form.
-void silu_grad(std::span<const float> x, std::span<const float> g, std::span<float> out);
-void silu_grad(std::span<const double> x, std::span<const double> g, std::span<double> out);
 void silu_grad_fast(std::span<const float> x, std::span<const float> g, std::span<float> out);
 
 // g times the derivative of gelu and of gelu_tanh at x. The largest distances of the derivatives

@@ -26,11 +26,9 @@ struct DropoutTable {
 };
 
 struct GradientTable {
-  UnaryFunction<float> silu, silu_fast;
-  UnaryFunction<double> silu_f64;
-  BinaryFunction<float> silu_grad, silu_grad_fast, gelu_grad_fast, gelu_tanh_grad_fast;
+  UnaryFunction<float> silu_fast;
+  BinaryFunction<float> silu_grad_fast, gelu_grad_fast, gelu_tanh_grad_fast;
   BinaryFunction<float> sin_grad_fast, cos_grad_fast, erf_grad_fast;
-  BinaryFunction<double> silu_grad_f64;
 };
 
 // What normalizes columns: h[i, j] = (x[i, j] - mean[j]) * rstd[j].

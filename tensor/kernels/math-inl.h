@@ -96,6 +96,13 @@ HWY_INLINE TwoPart<V> Product(D d, TwoPart<V> a, TwoPart<V> b) {
   return FastTwoSum(a_high * b_high, a_high * b_low + a_low * b.hi);
 }
 
+// a + b for unevaluated sums, of any sizes.
+template <class V>
+HWY_INLINE TwoPart<V> Sum(TwoPart<V> a, TwoPart<V> b) {
+  const auto lead = TwoSum(a.hi, b.hi);
+  return TwoSum(lead.hi, lead.lo + (b.lo + a.lo));
+}
+
 // n / d for unevaluated sums, as one whose hi has 26 bits.
 template <class D, class V>
 HWY_INLINE TwoPart<V> Quotient(D d, TwoPart<V> n, TwoPart<V> m, V estimate) {

@@ -60,6 +60,7 @@ MathTable<T> make_table() {
           .erf = map<ErfFunction, T>,
           .gelu = map<GeluFunction, T>,
           .gelu_tanh = map<GeluTanhFunction, T>,
+          .silu = map<SiluFunction, T>,
           .sin = map<SinFunction, T>,
           .cos = map<CosFunction, T>,
           .rsqrt = map<RsqrtFunction, T>,
@@ -132,6 +133,9 @@ void gelu_tanh(std::span<const float> x, std::span<float> out) {
 void gelu_tanh(std::span<const double> x, std::span<double> out) {
   run(table(double{}).gelu_tanh, x, out);
 }
+
+void silu(std::span<const float> x, std::span<float> out) { run(table(float{}).silu, x, out); }
+void silu(std::span<const double> x, std::span<double> out) { run(table(double{}).silu, x, out); }
 
 void sin(std::span<const float> x, std::span<float> out) { run(table(float{}).sin, x, out); }
 void sin(std::span<const double> x, std::span<double> out) { run(table(double{}).sin, x, out); }

@@ -42,6 +42,11 @@ void gelu(std::span<const double> x, std::span<double> out);
 void gelu_tanh(std::span<const float> x, std::span<float> out);
 void gelu_tanh(std::span<const double> x, std::span<double> out);
 
+// x sigmoid(x): SiLU, or swish (Elfwing, Uchibe, Doya, arXiv:1702.03118). Results have the sign of
+// x; -inf gives -0, the limit. f32: correctly rounded. f64: error below 1 ULP.
+void silu(std::span<const float> x, std::span<float> out);
+void silu(std::span<const double> x, std::span<double> out);
+
 // Sine and cosine of any angle in radians; an infinity gives NaN. f32: correctly rounded. f64:
 // error below 1 ULP.
 void sin(std::span<const float> x, std::span<float> out);

@@ -1,4 +1,4 @@
-// The logistic function and the tanh form of GELU, which is x sigmoid(2u) with
+// The logistic function, SiLU, x sigmoid(x), and the tanh form of GELU, which is x sigmoid(2u) with
 // u = sqrt(2/pi) (x + 0.044715 x^3) (docs/arithmetic.md, section 4 and appendix).
 //
 // Both come from E = e^-|t| <= 1 as 1 / (1 + E) or E / (1 + E), so that small results keep all
@@ -67,6 +67,24 @@ struct GeluTanhFunction : FromScaled<GeluTanhFunction> {
     const auto s = Logistic(d, Product(d, a, slope), x < zero);
     const auto y = Product(d, a, s.y);
     const auto identity = x > hn::Set(d, 20.0);
+    const V sign = hn::And(x, hn::Set(d, -0.0));
+    return {{hn::IfThenElse(identity, x, hn::Xor(y.hi, sign)),
+             hn::IfThenElse(identity, zero, hn::Xor(y.lo, sign))},
+            s.k};
+  }
+};
+
+// x sigmoid(x). Above 40 the result is x. It has the sign of x, also where it vanishes.
+struct SiluFunction : FromScaled<SiluFunction> {
+  template <class D, class V>
+  static HWY_INLINE Scaled<V> Core(D d, V x) {
+    const V zero = hn::Zero(d);
+    const V size = hn::Abs(x);
+    const V most = hn::Set(d, 760.0);
+    const TwoPart<V> a{hn::IfThenElse(size > most, most, size), zero};
+    const auto s = Logistic(d, a, x < zero);
+    const auto y = Product(d, a, s.y);
+    const auto identity = x > hn::Set(d, 40.0);
     const V sign = hn::And(x, hn::Set(d, -0.0));
     return {{hn::IfThenElse(identity, x, hn::Xor(y.hi, sign)),
              hn::IfThenElse(identity, zero, hn::Xor(y.lo, sign))},

@@ -22,14 +22,14 @@ using BinaryFunction = void (*)(const T* a, const T* b, T* out, std::size_t n);
 
 template <class T>
 struct MathTable {
-  UnaryFunction<T> exp, log, tanh, sigmoid, erf, gelu, gelu_tanh, sin, cos, rsqrt;
+  UnaryFunction<T> exp, log, tanh, sigmoid, erf, gelu, gelu_tanh, silu, sin, cos, rsqrt;
   void (*fma)(const T* a, const T* b, const T* c, T* out, std::size_t n);
 };
 
 template <class T>
 struct ElementwiseTable {
   BinaryFunction<T> add, sub, mul, div, relu_grad, tanh_grad, sigmoid_grad, rsqrt_grad;
-  BinaryFunction<T> gelu_grad, gelu_tanh_grad, erf_grad, sin_grad, cos_grad;
+  BinaryFunction<T> gelu_grad, gelu_tanh_grad, silu_grad, erf_grad, sin_grad, cos_grad;
   UnaryFunction<T> relu;
   void (*scale)(const T* x, T s, T* out, std::size_t n);
 };

@@ -3,8 +3,10 @@
 #include <bit>
 #include <cmath>
 #include <stdexcept>
+#include <vector>
 
 #include "experiments/precision/exact.h"
+#include "tensor/kernels/elementwise.h"
 #include "tensor/kernels/math.h"
 #include "tests/support/scalar_math.h"
 
@@ -25,12 +27,49 @@ double gelu_tanh(double x) {
   return x * sigmoid(std::sqrt(8 / M_PI) * x * (1 + 0.044715 * x * x));
 }
 
+double silu(double x) { return x < -800 ? -0.0 : x / (1 + std::exp(-x)); }
+
 double rsqrt(double x) { return 1 / std::sqrt(x); }
+
+double erf_slope(double x) { return M_2_SQRTPI * std::exp(-x * x); }
+
+// In long double, so that enough digits are left around the zeros.
+double gelu_slope(double x) {
+  if (std::abs(x) > 30) return x < 0 ? -0.0 : 1;
+  const long double v = x;
+  return static_cast<double>(std::erfc(v * -sqrtl(0.5L)) / 2 +
+                             v * std::exp(v * v / -2) / sqrtl(2 * acosl(-1)));
+}
+
+// The derivative of v s(w) with s the sigmoid, rise = v w'.
+double gated_slope(long double w, long double rise) {
+  if (w < -10000) return -0.0;
+  const long double e = std::exp(-w);
+  return static_cast<double>((1 + rise * (e / (1 + e))) / (1 + e));
+}
+
+double gelu_tanh_slope(double x) {
+  if (x > 20) return 1;
+  const long double c = sqrtl(8 / acosl(-1));
+  const long double v = x, square = v * v;
+  return gated_slope(c * v * (1 + 0.044715L * square), c * v * (1 + 3 * 0.044715L * square));
+}
+
+double silu_slope(double x) { return x > 100 ? 1 : gated_slope(x, x); }
 
 }  // namespace near
 
+// A long double next to a zero of an f32 has lost 25 of its 64 digits.
+constexpr std::uint64_t kNearZeros = std::uint64_t{1} << 17;
+
 // gelu(x) = x/2 + 0.4 x^2 + ...: for an f32 next to zero the second term matters only at a tie.
 bool is_half(double x, double y) { return std::abs(x) < 0x1p-60 && y == x / 2; }
+
+// A gradient kernel with g = 1 is the derivative.
+template <class T, void (*kGradient)(std::span<const T> x, std::span<const T> g, std::span<T> out)>
+void slope(std::span<const T> x, std::span<T> out) {
+  kGradient(x, std::vector<T>(x.size(), 1), out);
+}
 
 const Function kFunctions[] = {
     {"exp", kernels::exp, kernels::exp, std::exp, 4, exact::exp, scalar::exp},
@@ -44,7 +83,17 @@ const Function kFunctions[] = {
      scalar::gelu_tanh},
     {"sin", kernels::sin, kernels::sin, std::sin, 4, exact::sin, scalar::sin},
     {"cos", kernels::cos, kernels::cos, std::cos, 4, exact::cos, scalar::cos},
+    {"silu", kernels::silu, kernels::silu, near::silu, 8, exact::silu, scalar::silu},
     {"rsqrt", kernels::rsqrt, kernels::rsqrt, near::rsqrt, 4, exact::rsqrt, scalar::rsqrt},
+    {"erf_slope", slope<float, kernels::erf_grad>, slope<double, kernels::erf_grad>,
+     near::erf_slope, 2000, exact::erf_slope, scalar::erf_slope},
+    {"gelu_slope", slope<float, kernels::gelu_grad>, slope<double, kernels::gelu_grad>,
+     near::gelu_slope, kNearZeros, exact::gelu_slope, scalar::gelu_slope},
+    {"gelu_tanh_slope", slope<float, kernels::gelu_tanh_grad>,
+     slope<double, kernels::gelu_tanh_grad>, near::gelu_tanh_slope, kNearZeros,
+     exact::gelu_tanh_slope, scalar::gelu_tanh_slope},
+    {"silu_slope", slope<float, kernels::silu_grad>, slope<double, kernels::silu_grad>,
+     near::silu_slope, kNearZeros, exact::silu_slope, scalar::silu_slope},
 };
 
 }  // namespace

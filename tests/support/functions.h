@@ -1,4 +1,5 @@
-// Every function of tensor/kernels/math.h in all its forms, for the tests.
+// Every function of tensor/kernels/math.h, and the derivatives of tensor/kernels/elementwise.h, in
+// all their forms, for the tests.
 #pragma once
 
 #include <mpfr.h>

@@ -54,6 +54,15 @@ Scaled logistic(Pair a, bool negative) {
   return {sum(q.h, q.l), negative ? k : 0};
 }
 
+// s(w) (1 + r s(-w)), s the sigmoid, where w and r have the sign of x.
+double gated_slope(double x, Pair w, Pair r) {
+  const auto [y, k] = logistic(w, x < 0);
+  const auto [z, j] = logistic(w, !(x < 0));
+  const double p = std::copysign(pow2(j < -1000 ? -1000 : j), x);
+  const Pair t = multiply(r, z);
+  return scale(multiply(y, add({1, 0}, {t.h * p, t.l * p})).h, k);
+}
+
 Pair series(const Row* table, double a) {
   const std::uint64_t b = bits(a + 33.0 / 32);
   const double c = value((b & 0xffff000000000000) | 0x0000800000000000) - 33.0 / 32;
@@ -223,6 +232,13 @@ double gelu(double x) {
 
 double rsqrt(double x) { return 1 / std::sqrt(x); }
 
+double silu(double x) {
+  if (std::isnan(x) || x > 40) return x;
+  const Pair a{std::abs(x) > 760 ? 760 : std::abs(x), 0};
+  const auto [y, k] = logistic(a, x < 0);
+  return with_sign_of(x, scale(multiply(a, y).h, k));
+}
+
 double sin(double x) {
   if (!std::isfinite(x)) return kNan;
   const Reduced angle = reduce(std::abs(x));
@@ -239,24 +255,40 @@ double cos(double x) {
 double sin_of_turns(double u) { return turn(u).sin; }
 double cos_of_turns(double u) { return turn(u).cos; }
 
+double erf_slope(double x) {
+  if (std::isnan(x)) return x;
+  const Pair a{std::abs(x) > 27.5 ? 27.5 : std::abs(x), 0};
+  const Pair s = multiply(a, a);
+  const auto [k, e] = exp1(-s.h, -s.l);
+  return scale(multiply(e, {0x1.20dd750429b6dp+0, 0x1.1ae3a914fed8p-56}).h, k);
+}
+
 double gelu_slope(double x) {
   if (std::isnan(x)) return x;
-  const double a = std::abs(x) < 38.75 ? std::abs(x) : 38.75;
-  const double b = exp(-0.5 * (a * a)) * (series(mills_table(), a).h - a * 0x1.9884533d43651p-2);
-  return x < 0 ? b : 1 - b;
+  const Pair a{std::abs(x) > 38.75 ? 38.75 : std::abs(x), 0};
+  const Pair s = multiply(a, a);
+  const auto [k, e] = exp1(-0.5 * s.h, -0.5 * s.l);
+  const Pair line = multiply(a, {-0x1.9884533d43651p-2, 0x1.cbc0d30ebfd15p-56});
+  const Pair b = multiply(add(series(mills_table(), a.h), line), e);
+  if (x < 0) return scale(b.h, k);
+  const double p = pow2(k < -1000 ? -1000 : k);
+  return add({1, 0}, {0 - b.h * p, 0 - b.l * p}).h;
 }
 
 double gelu_tanh_slope(double x) {
   if (std::isnan(x)) return x;
-  const double a = std::abs(x) > 32 ? 32 : std::abs(x);
-  const double q = a * a;
-  const double w = a * (0x1.9884533d43651p+0 + 0x1.2444f2a4d8b4bp-4 * q);
-  const double r = a * (0x1.9884533d43651p+0 + 0x1.b6676bf7450fp-3 * q);
-  const double e = exp(0 - w);
-  const double t = 1 + e;
-  return x < 0 ? (e / t) * (1 - r * (1 / t)) : (1 / t) * (1 + r * (e / t));
+  const Pair a{std::abs(x) > 22 ? 22 : std::abs(x), 0};
+  const Pair q = multiply(a, a);
+  const Pair c{0x1.9884533d43651p+0, -0x1.cbc0d30ebfd15p-54};
+  const Pair w = multiply(a, add(c, multiply(q, {0x1.2444f2a4d8b4bp-4, -0x1.6c843a29d1c7p-61})));
+  const Pair r = multiply(a, add(c, multiply(q, {0x1.b6676bf7450fp-3, 0x1.bba7351828aabp-57})));
+  return gated_slope(x, w, r);
 }
 
-double erf_slope(double x) { return 0x1.20dd750429b6dp+0 * exp(0 - x * x); }
+double silu_slope(double x) {
+  if (std::isnan(x)) return x;
+  const Pair a{std::abs(x) > 760 ? 760 : std::abs(x), 0};
+  return gated_slope(x, a, a);
+}
 
 }  // namespace palinode::scalar

@@ -11,15 +11,16 @@ double sigmoid(double x);
 double erf(double x);
 double gelu(double x);
 double gelu_tanh(double x);
+double silu(double x);
 double sin(double x);
 double cos(double x);
 double rsqrt(double x);
 double sin_of_turns(double u);
 double cos_of_turns(double u);
 
-// Section 5.
+double erf_slope(double x);
 double gelu_slope(double x);
 double gelu_tanh_slope(double x);
-double erf_slope(double x);
+double silu_slope(double x);
 
 }  // namespace palinode::scalar

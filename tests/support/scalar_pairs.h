@@ -39,6 +39,11 @@ inline Pair twosum(double a, double b) {
   return {h, (a - (h - t)) + (b - t)};
 }
 
+inline Pair add(Pair a, Pair b) {
+  const Pair lead = twosum(a.h, b.h);
+  return twosum(lead.h, lead.l + (a.l + b.l));
+}
+
 inline double scale(double y, double k) {
   if (k > 1000) return (y * pow2(k - 128)) * 0x1p128;
   if (k < -1000) return (y * pow2(k + 128)) * 0x1p-128;

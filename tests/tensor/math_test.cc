@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "tests/support/functions.h"
 #include "experiments/precision/exact.h"
+#include "tests/support/functions.h"
 
 namespace palinode::kernels {
 namespace {
@@ -126,6 +126,17 @@ TEST(MathSpecialValues, OfErf) {
   EXPECT_TRUE(same_bits(at<double>(erf, 2 * kTiny), 2 * kTiny));
 }
 
+TEST(MathSpecialValues, OfSilu) {
+  EXPECT_TRUE(same_bits(at<double>(silu, 0.0), 0.0));
+  EXPECT_TRUE(same_bits(at<double>(silu, -0.0), -0.0));
+  EXPECT_TRUE(same_bits(at<double>(silu, kInfinity), kInfinity));
+  EXPECT_TRUE(same_bits(at<double>(silu, -kInfinity), -0.0));
+  EXPECT_TRUE(same_bits(at<double>(silu, kMax), kMax));
+  EXPECT_TRUE(same_bits(at<double>(silu, -kMax), -0.0));
+  EXPECT_TRUE(same_bits(at<double>(silu, kNan), kNan));
+  EXPECT_TRUE(same_bits(at<float>(silu, -1e30f), -0.0f));
+}
+
 TEST(MathSpecialValues, OfBothFormsOfGelu) {
   for (const auto& [wide, narrow] :
        {std::pair{function_named("gelu").f64, function_named("gelu").f32},
@@ -217,6 +228,24 @@ TEST(MathF64, GeluTanhKeepsItsDigitsInTheTail) {
   EXPECT_LT(worst_error("gelu_tanh", random_doubles(-2, 2)), 0.53);
   EXPECT_LT(worst_error("gelu_tanh", random_doubles(-21.5, -21)), 0.77);
   EXPECT_LT(worst_error("gelu_tanh", negated(random_sizes(-1074, 0))), 0.53);
+}
+
+TEST(MathF64, SiluKeepsItsDigitsInTheTail) {
+  EXPECT_LT(worst_error("silu", random_doubles(-708, 50)), 0.52);
+  EXPECT_LT(worst_error("silu", random_doubles(-2, 2)), 0.52);
+  EXPECT_LT(worst_error("silu", random_doubles(-752, -714)), 0.77);
+  EXPECT_LT(worst_error("silu", negated(random_sizes(-1074, 0))), 0.52);
+}
+
+// Each slope but erf's has a zero, around which its f64 form keeps an absolute error only.
+TEST(MathF64, SlopesKeepTheirDigitsAwayFromTheirZeros) {
+  EXPECT_LT(worst_error("erf_slope", random_doubles(-26.6, 26.6)), 0.53);
+  EXPECT_LT(worst_error("gelu_slope", random_doubles(-37.4, -1.5, 1000)), 0.53);
+  EXPECT_LT(worst_error("gelu_slope", random_doubles(-0.3, 10, 1000)), 0.53);
+  EXPECT_LT(worst_error("gelu_tanh_slope", random_doubles(-21, -1.5)), 0.53);
+  EXPECT_LT(worst_error("gelu_tanh_slope", random_doubles(-0.3, 10)), 0.53);
+  EXPECT_LT(worst_error("silu_slope", random_doubles(-708, -2)), 0.53);
+  EXPECT_LT(worst_error("silu_slope", random_doubles(-0.6, 50)), 0.53);
 }
 
 TEST(MathF64, SinAndCosOfEverySize) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tests/experiments/command_line.h"
 #include "tests/experiments/precision/library.h"
@@ -114,6 +115,32 @@ TEST(PrecisionCommand, RendersAResultAgainToTheSamePage) {
   const std::string copy = temporary("results.json", read(m.out + "/results.json"));
   EXPECT_EQ(run({"precision", "--render", copy.c_str(), "--out", m.out.c_str()}).code, 0);
   EXPECT_EQ(read(m.out + "/precision.html"), page);
+}
+
+TEST(PrecisionCommand, HeadsThePageWithChecksAndComparisonsOfItsOwn) {
+  Measured m = measured({"exp"});
+  for (const bool pass : {true, false}) {
+    m.json["checks"].push_back(
+        {{"what", "a rival"}, {"expected", ""}, {"found", ""}, {"pass", pass}, {"promise", false}});
+  }
+  const std::string all = std::to_string(m.json["checks"].size() - 2);
+  const std::string path = temporary("compared.json", m.json.dump());
+  EXPECT_EQ(run({"precision", "--render", path.c_str(), "--out", m.out.c_str()}).code, 0);
+  EXPECT_NE(read(m.out + "/precision.html")
+                .find(">All " + all + " checks pass; 1 of 2 comparisons hold</h1>"),
+            std::string::npos);
+}
+
+// As where an earlier run of ours was joined to one of others.
+TEST(PrecisionCommand, PlotsFunctionsOfOursBeforeThoseWeHaveNot) {
+  Measured m = measured({"exp", "exp2"});
+  std::swap(m.json["unary"][0], m.json["unary"][1]);
+  const std::string path = temporary("swapped.json", m.json.dump());
+  EXPECT_EQ(run({"precision", "--render", path.c_str(), "--out", m.out.c_str()}).code, 0);
+  const std::string page = read(m.out + "/precision.html");
+  const std::size_t ours = page.find("<h3>exp</h3>"), other = page.find("<h3>exp2</h3>");
+  ASSERT_NE(other, std::string::npos);
+  EXPECT_LT(ours, other);
 }
 
 TEST(PrecisionCommand, RefusesWhatItCannotMeasure) {

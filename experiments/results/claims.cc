@@ -376,7 +376,7 @@ std::vector<Claim> judge_claims(std::span<const Group> groups, std::span<const C
 nlohmann::ordered_json claim_json(const Claim& claim) {
   using nlohmann::ordered_json;
   const auto optional = [](const std::optional<double>& x) {
-    return x ? ordered_json(*x) : ordered_json();
+    return x ? json_number(*x) : ordered_json();
   };
   ordered_json j;
   j["id"] = claim.id;

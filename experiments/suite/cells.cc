@@ -106,8 +106,15 @@ void CellFile::append(const std::string& key, const FinishedCell& cell) {
   }
 }
 
+void CellFile::adopt(const std::string& path) {
+  found_.merge(read(read_file(path, kMostBytes)));
+  adopted_.push_back(path);
+}
+
 void CellFile::remove() {
-  if (descriptor_ >= 0) remove_file(path_);
+  if (descriptor_ < 0) return;
+  for (const std::string& path : adopted_) remove_file(path);
+  remove_file(path_);
 }
 
 }  // namespace palinode::experiments

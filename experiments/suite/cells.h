@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "experiments/studies/study.h"
 
@@ -35,7 +36,10 @@ class CellFile {
   std::map<std::string, FinishedCell>& found() { return found_; }
   // From any thread. Throws EnvironmentError if it could not be written.
   void append(const std::string& key, const FinishedCell& cell);
-  // The run is whole: the file goes.
+  // Takes what another file holds too, that of a process which this run has not got; its lines stay
+  // where they are.
+  void adopt(const std::string& path);
+  // The run is whole: the file goes, and those it has adopted.
   void remove();
 
   // A line, and what a line says; for other processes too.
@@ -45,6 +49,7 @@ class CellFile {
 
  private:
   std::string path_, program_, settings_;
+  std::vector<std::string> adopted_;
   int descriptor_ = -1;
   std::mutex mutex_;
   std::map<std::string, FinishedCell> found_;

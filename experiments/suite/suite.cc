@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -107,6 +108,22 @@ void remove_leftovers(const std::string& out) {
       throw EnvironmentError(fmt::format("cannot remove {}{}: {}", out, name, error.message()));
     }
   }
+}
+
+// The files of finished cells of processes that this run has not got: an earlier one had more.
+std::vector<std::string> cells_of_others(const std::string& out, std::size_t processes) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(out)) {
+    const std::string name = entry.path().filename().string();
+    std::size_t rank = 0;
+    const char* const end = name.data() + name.size();
+    if (!name.starts_with("cells.")) continue;
+    const auto [rest, error] = std::from_chars(name.data() + 6, end, rank);
+    if (error != std::errc() || std::string_view(rest, end) != ".jsonl") continue;
+    if (rank >= processes) paths.push_back(entry.path().string());
+  }
+  std::ranges::sort(paths);
+  return paths;
 }
 
 ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate& c) {
@@ -265,6 +282,15 @@ SuiteResult run_suite(const SuiteConfig& config) {
     file.emplace();
   } else {
     file.emplace(path, settings, config.fresh);
+    const auto others =
+        writes ? cells_of_others(config.out, peers.size()) : std::vector<std::string>();
+    for (const std::string& other : others) {
+      if (config.fresh) {
+        remove_file(other);
+      } else {
+        file->adopt(other);
+      }
+    }
   }
   if (writes) remove_leftovers(config.out);
   if (writes && config.level != Ledger::Level::kOff) {

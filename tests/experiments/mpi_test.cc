@@ -69,28 +69,46 @@ TEST(StudiesUnderMpi, HaveTheDigestOfOneProcess) {
   }
 }
 
+// E4 on four seeds and two processes, killed when two cells of four are finished.
+void kill_midway(const Folder& folder) {
+  MpiRun killed(2, study("E4", "4", folder));
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  while (folder.finished_cells() < 2 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  killed.kill_all();
+}
+
 TEST(StudiesUnderMpi, GoOnAfterAllProcessesWereKilled) {
   if (!mpi_is_here()) GTEST_SKIP() << "no mpirun here";
-  const Folder alone("whole"), folder("killed");
+  const Folder alone("whole");
   MpiRun one(0, study("E4", "4", alone));
   const std::string want = digest_of(one, "E4");
-  {
-    MpiRun killed(2, study("E4", "4", folder));
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-    while (folder.finished_cells() < 2 && std::chrono::steady_clock::now() < limit) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    killed.kill_all();
+  for (const int processes : {2, 0}) {
+    const Folder folder("killed");
+    kill_midway(folder);
+    ASSERT_FALSE(fs::exists(folder.path() + "/results.json")) << "the study was over too soon";
+    const std::size_t finished = folder.finished_cells();
+    ASSERT_GE(finished, 2U);
+    MpiRun again(processes, study("E4", "4", folder, false));
+    EXPECT_EQ(digest_of(again, "E4"), want);
+    const std::string line =
+        "going on: " + std::to_string(finished) + " cells were finished by an earlier run\n";
+    EXPECT_NE(again.err().find(line), std::string::npos) << processes << again.err();
+    EXPECT_EQ(folder.finished_cells(), 0U) << "the files of cells are left";
   }
-  ASSERT_FALSE(fs::exists(folder.path() + "/results.json")) << "the study was over too soon";
-  const std::size_t finished = folder.finished_cells();
-  ASSERT_GE(finished, 2U);
-  MpiRun again(2, study("E4", "4", folder, false));
-  EXPECT_EQ(digest_of(again, "E4"), want);
-  const std::string line =
-      "going on: " + std::to_string(finished) + " cells were finished by an earlier run\n";
-  EXPECT_NE(again.err().find(line), std::string::npos) << again.err();
-  EXPECT_EQ(folder.finished_cells(), 0U) << "the files of cells are left";
+}
+
+TEST(StudiesUnderMpi, AFreshRunOfOneProcessDropsWhatTwoHaveLeft) {
+  if (!mpi_is_here()) GTEST_SKIP() << "no mpirun here";
+  const Folder folder("dropped");
+  fs::create_directories(folder.path());
+  std::ofstream(folder.path() + "/cells.1.jsonl") << "{}\n";
+  std::vector<std::string> words = study("E0", "1", folder, false);
+  words.emplace_back("--fresh");
+  MpiRun run(0, words);
+  EXPECT_EQ(run.wait(), 0) << run.err();
+  EXPECT_FALSE(fs::exists(folder.path() + "/cells.1.jsonl"));
 }
 
 }  // namespace

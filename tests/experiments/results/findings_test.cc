@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "experiments/suite/suite.h"
@@ -53,6 +54,17 @@ TEST(Findings, ChangeWhenAClaimChanges) {
       EXPECT_TRUE(has(render_findings(changed), "another word")) << i << " " << field;
     }
   }
+}
+
+TEST(Findings, NameAFigureThatIsNotFinite) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  Claim claim;
+  claim.id = "C7";
+  claim.figure = claim.lo = -kInf;
+  claim.hi = 1;
+  ordered_json changed = results();
+  changed["claims"][6] = ordered_json::parse(claim_json(claim).dump());
+  EXPECT_TRUE(has(render_findings(changed), ": -inf [-inf, 1] |"));
 }
 
 TEST(Findings, CountTheVerdicts) {

@@ -56,6 +56,20 @@ TEST(CellFile, HasWhatAnEarlierRunFinished) {
   EXPECT_FALSE(fs::exists(path));
 }
 
+TEST(CellFile, AdoptsWhatAnotherProcessFinishedAndRemovesItsFile) {
+  const std::string path = fresh_path("own"), other = fresh_path("other");
+  CellFile(path, "settings").append("E4/m/1", cell(0.25));
+  CellFile(other, "settings").append("E4/m/2", cell(0.5));
+  CellFile file(path, "settings");
+  file.adopt(other);
+  ASSERT_EQ(file.found().size(), 2U);
+  EXPECT_EQ(digest(file.found().at("E4/m/2").outcome), digest(cell(0.5).outcome));
+  EXPECT_EQ(std::ranges::count(read(other), '\n'), 1);
+  file.remove();
+  EXPECT_FALSE(fs::exists(path));
+  EXPECT_FALSE(fs::exists(other));
+}
+
 TEST(CellFile, TakesNothingOfOtherSettings) {
   const std::string path = fresh_path("settings");
   CellFile(path, "settings").append("E4/m/1", cell(0.25));

@@ -69,7 +69,7 @@ struct Attrs {
   kernels::Activation activation = kernels::Activation::kNone;  // linear
   std::size_t axis = 0;                                         // ops along one axis
   bool keepdim = false;                                         // sum, mean, max along an axis
-  std::size_t begin = 0, end = 0;                               // slice
+  std::size_t begin = 0, end = 0;                               // slice; begin: dropout
   std::array<std::size_t, Shape::kMaxRank> order = {};          // permute
   Tensor indices = {};                                          // i32: embedding, gather
   Tensor mask = {};                                             // i32: masked_fill

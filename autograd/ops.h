@@ -57,9 +57,9 @@ Var max_pool2d(Var x, const PoolSteps& steps = {});
 Var avg_pool2d(Var x, const PoolSteps& steps = {});
 // Rows of weight [n, d] by i32 ids of any shape -> [ids..., d].
 Var embedding(Var weight, const Tensor& ids);
-// Drops elements with the probability `rate`, 0 <= rate < 1, and divides the others by 1 - rate; x
-// itself, with nothing recorded, if the rate is 0.
-Var dropout(Var x, double rate, RngKey key);
+// Drops elements with the probability `rate`, 0 <= rate < 1, by the numbers from `first` on of the
+// key's stream, and divides the others by 1 - rate; x, with nothing recorded, if the rate is 0.
+Var dropout(Var x, double rate, RngKey key, std::size_t first = 0);
 Var relu(Var x);
 // Functions of one value; fast in f32 if asked for (docs/arithmetic.md, section 10).
 Var tanh(Var x, Precision precision = Precision::kRounded);

@@ -21,7 +21,8 @@ Var Dropout::operator()(Run& run, Var x) const {
     throw NameError(fmt::format(
         "dropout: {}: a pass in train mode needs an rng (RunConfig) to drop by", name_));
   }
-  return dropout(x, probability_, run.rng()->stream(name_).key());
+  const std::size_t first = run.shard() * x.value().elements();
+  return dropout(x, probability_, run.rng()->stream(name_).key(), first);
 }
 
 }  // namespace palinode::nn

@@ -8,8 +8,8 @@
 
 namespace palinode::nn {
 
-// Element i of the layer `name` drops by number i of the stream `name` of the run's rng, so the
-// mask of a step depends on nothing else.
+// Element i of the layer `name`, in the whole batch if x is a shard of it, drops by number i of the
+// stream `name` of the run's rng, so the mask of a step depends on nothing else.
 class Dropout {
  public:
   // Throws ShapeError unless 0 <= probability < 1.

@@ -14,13 +14,17 @@ std::optional<Var> Seam::prompt(Run&) const { return std::nullopt; }
 const Store* Seam::buffers(std::string_view) const { return nullptr; }
 
 Run::Run(Tape& tape, const RunConfig& config)
-    : tape_(&tape), settings_{{}, config.mode, config.rng, config.cache} {
+    : tape_(&tape), settings_{{}, config.mode, config.rng, config.cache, config.shard} {
   if (config.seam != nullptr) settings_.seams.push_back(config.seam);
 }
 
 Run::Run(Run& outer, const Seam& inner)
     : tape_(outer.tape_),
-      settings_{{}, outer.settings_.mode, outer.settings_.rng, outer.settings_.cache},
+      settings_{{},
+                outer.settings_.mode,
+                outer.settings_.rng,
+                outer.settings_.cache,
+                outer.settings_.shard},
       found_(outer.found_),
       segment_(outer.segment_) {
   const PoolVector<const Seam*>& others = outer.settings_.seams;

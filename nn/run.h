@@ -77,6 +77,9 @@ struct RunConfig {
   const Rng* rng = nullptr;
   // Holds the keys and values of the tokens before x (kv_cache.h).
   KvCache* cache = nullptr;
+  // Which of the equal parts of a batch x is, in their order. Dropout goes by the places of the
+  // elements in the whole batch, so cutting it into parts changes no mask.
+  std::size_t shard = 0;
 };
 
 // A value that a pass has found for a buffer.
@@ -96,6 +99,7 @@ class Run {
     Mode mode = Mode::kEval;
     const Rng* rng = nullptr;
     KvCache* cache = nullptr;
+    std::size_t shard = 0;
   };
 
   explicit Run(Tape& tape, const Seam* seam = nullptr) : Run(tape, RunConfig{.seam = seam}) {}
@@ -111,6 +115,7 @@ class Run {
   bool training() const { return settings_.mode == Mode::kTrain; }
   const Rng* rng() const { return settings_.rng; }
   KvCache* cache() const { return settings_.cache; }
+  std::size_t shard() const { return settings_.shard; }
   const Settings& settings() const { return settings_; }
 
   // What layers ask for on their way. The seams are asked innermost first, each given what the one

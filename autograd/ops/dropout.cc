@@ -1,4 +1,4 @@
-// y[i] = word(i) < rate * 2^32 ? 0 : x[i] / (1 - rate): each element is dropped with the
+// y[i] = word(first + i) < rate * 2^32 ? 0 : x[i] / (1 - rate): each element is dropped with the
 // probability `rate`, by the word of its place (row-major) in a random stream.
 //   gradient   the same function of dy: the mask is found again, not kept
 //   arithmetic docs/arithmetic.md, sections 5 and 8
@@ -19,7 +19,7 @@ Tensor dropped(const Tensor& x, const Attrs& attrs) {
   return with_float(x.dtype(), "dropout", [&]<class T>() {
     const T scale = static_cast<T>(1 / (1 - attrs.rate));
     return filled<T>(x.shape(), [&](std::span<T> y) {
-      kernels::dropout<T>(attrs.key, threshold, scale, x.compact().values<T>(), y);
+      kernels::dropout<T>(attrs.key, threshold, scale, x.compact().values<T>(), y, attrs.begin);
     });
   });
 }
@@ -37,7 +37,9 @@ Parts backward(const Saved& saved, const Tensor& dy) { return {dropped(dy, saved
 
 Sample sample(const Rng& rng) {
   return {{rng.normal(random_any_shape(rng), Dtype::kF64)},
-          {.rate = rng.stream("rate").uniform(0), .key = rng.stream("mask").key()}};
+          {.begin = rng.stream("first").word(0),
+           .rate = rng.stream("rate").uniform(0),
+           .key = rng.stream("mask").key()}};
 }
 
 }  // namespace
@@ -46,9 +48,9 @@ namespace ops {
 extern const OpSpec dropout = {"dropout", 1, forward, backward, sample};
 }
 
-Var dropout(Var x, double rate, RngKey key) {
+Var dropout(Var x, double rate, RngKey key, std::size_t first) {
   if (rate == 0) return x;
-  return x.tape().apply(ops::dropout, {{x}}, {.rate = rate, .key = key});
+  return x.tape().apply(ops::dropout, {{x}}, {.begin = first, .rate = rate, .key = key});
 }
 
 }  // namespace palinode

@@ -91,19 +91,25 @@ void (*drop_of(const DropoutTable& functions, double))(const std::uint32_t*, std
 }  // namespace
 
 template <class T>
-void dropout(RngKey key, std::uint32_t threshold, T scale, std::span<const T> x, std::span<T> out) {
+void dropout(RngKey key, std::uint32_t threshold, T scale, std::span<const T> x, std::span<T> out,
+             std::uint64_t first) {
   PALINODE_ASSERT(x.size() == out.size());
   const DropoutTable functions = table();
   const auto drop = drop_of(functions, T{});
+  // Chunks lie where they lie in the stream, so the one x begins in may be a part of one.
+  const std::uint64_t chunk_before = first / kWords;
+  const std::size_t skipped = first % kWords, all = skipped + x.size();
   const auto body = [&](std::size_t begin, std::size_t end) {
     alignas(64) std::uint32_t words[kWords];
     for (std::size_t chunk = begin; chunk < end; ++chunk) {
-      const std::size_t first = chunk * kWords, n = std::min(kWords, x.size() - first);
-      functions.words(key, chunk * kBlocks, (n + 3) / 4, words);
-      drop(words, threshold, scale, x.data() + first, out.data() + first, n);
+      const std::size_t from = chunk == 0 ? skipped : 0;  // in the chunk
+      const std::size_t to = std::min(kWords, all - chunk * kWords);
+      const std::size_t at = chunk * kWords + from - skipped;  // in x
+      functions.words(key, (chunk_before + chunk) * kBlocks, (to + 3) / 4, words);
+      drop(words + from, threshold, scale, x.data() + at, out.data() + at, to - from);
     }
   };
-  parallel_for((x.size() + kWords - 1) / kWords, 16, std::ref(body));
+  parallel_for((all + kWords - 1) / kWords, 16, std::ref(body));
 }
 
 void random_words(RngKey key, std::uint64_t block, std::span<std::uint32_t> words) {
@@ -119,8 +125,10 @@ void random_words(RngKey key, std::uint64_t block, std::span<std::uint32_t> word
   }
 }
 
-template void dropout(RngKey, std::uint32_t, float, std::span<const float>, std::span<float>);
-template void dropout(RngKey, std::uint32_t, double, std::span<const double>, std::span<double>);
+template void dropout(RngKey, std::uint32_t, float, std::span<const float>, std::span<float>,
+                      std::uint64_t);
+template void dropout(RngKey, std::uint32_t, double, std::span<const double>, std::span<double>,
+                      std::uint64_t);
 
 }  // namespace palinode::kernels
 #endif  // HWY_ONCE

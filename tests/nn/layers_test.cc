@@ -14,6 +14,7 @@
 #include "nn/linear.h"
 #include "nn/rms_norm.h"
 #include "tensor/error.h"
+#include "tests/support/bits.h"
 #include "tests/support/message.h"
 
 namespace palinode::nn {
@@ -173,6 +174,29 @@ TEST_F(LayersTest, DropoutDropsItsShareByTheStreamOfItsName) {
   EXPECT_EQ(xxh3(dropped("a", rng)), xxh3(y));
   EXPECT_NE(xxh3(dropped("b", rng)), xxh3(y));
   EXPECT_NE(xxh3(dropped("a", other)), xxh3(y));
+}
+
+TEST_F(LayersTest, DropoutInAShardDropsWhatItDropsInTheWholeBatch) {
+  const Rng masks = Rng(3).stream("dropout");
+  const Dropout layer("drop", 0.5);
+  const Tensor x = Rng(2).stream("x").normal({12, 7}, Dtype::kF64);
+  nn::Run whole(tape, {.mode = Mode::kTrain, .rng = &masks});
+  const Tensor want = layer(whole, tape.constant(x)).value();
+  const struct : Seam {
+    Sha256Digest key() const override { return {}; }
+  } seam;
+  for (const std::size_t shards : {1U, 2U, 3U, 12U}) {
+    const std::size_t rows = 12 / shards;
+    for (std::size_t index = 0; index < shards; ++index) {
+      nn::Run part(tape, {.mode = Mode::kTrain, .rng = &masks, .shard = index});
+      const std::size_t begin = index * rows, end = begin + rows;
+      const Var rows = tape.constant(x.rows(begin, end));
+      const Tensor expected = want.rows(begin, end);
+      EXPECT_SAME_BITS(layer(part, rows).value().values<double>(), expected.values<double>());
+      nn::Run inner(part, seam);
+      EXPECT_SAME_BITS(layer(inner, rows).value().values<double>(), expected.values<double>());
+    }
+  }
 }
 
 TEST_F(LayersTest, DropoutNeedsAnRngToTrain) {

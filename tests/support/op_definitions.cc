@@ -81,10 +81,10 @@ Values dropout_of(const Sample& s) {
   const auto seed = s.attrs.key.seed;
   const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   for (std::size_t i = 0; i < y.size(); ++i) {
-    const std::uint64_t block = i / 4;
+    const std::uint64_t place = s.attrs.begin + i, block = place / 4;
     const auto words = philox({low(block), low(block >> 32), low(stream), low(stream >> 32)},
                               {low(seed), low(seed >> 32)});
-    y[i] = words[i % 4] < std::floor(s.attrs.rate * 0x1p32) ? 0 : y[i] / (1 - s.attrs.rate);
+    y[i] = words[place % 4] < std::floor(s.attrs.rate * 0x1p32) ? 0 : y[i] / (1 - s.attrs.rate);
   }
   return y;
 }

@@ -38,6 +38,32 @@ TEST(Dropout, DropsAnElementByTheWordOfItsPlace) {
   }
 }
 
+TEST(Dropout, OfAPartDropsByThePlacesInTheWhole) {
+  const std::vector<float> x = oracle::random_values<float>(5003, 1);
+  std::vector<float> whole(x.size());
+  dropout<float>({1, 2}, 0x80000000, 2, x, whole);
+  for (const std::size_t first : Sizes{1, 2, 3, 4, 1000, 1023, 1024, 1025, 3000}) {
+    for (const std::size_t n : Sizes{0, 1, 23, 24, 25, 1024, 2003}) {
+      for_each_simd([&] {
+        std::vector<float> part(n);
+        dropout<float>({1, 2}, 0x80000000, 2, std::span(x).subspan(first, n), part, first);
+        EXPECT_SAME_BITS(std::span<const float>(part), std::span(whole).subspan(first, n));
+      });
+    }
+  }
+}
+
+TEST(Dropout, GoesOnWhereTheLowWordOfTheCounterEnds) {
+  const Rng rng = Rng(5).stream("mask");
+  const std::uint64_t first = (std::uint64_t{1} << 34) - 5;
+  const std::vector<float> x(11, 1.0F);
+  std::vector<float> out(x.size());
+  dropout<float>(rng.key(), 0x80000000, 1, x, out, first);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(out[i], rng.word(first + i) < 0x80000000 ? 0 : 1) << i;
+  }
+}
+
 TEST(Dropout, IsTheSameWithAnyNumberOfThreads) {
   const std::size_t before = threads();
   const std::vector<float> x = oracle::random_values<float>(100003, 1);

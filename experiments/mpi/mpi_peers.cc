@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <mpi.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "experiments/suite/mpi_module.h"
 #include "tensor/error.h"
@@ -46,17 +49,10 @@ class MpiPeers : public Peers {
     check(MPI_Allgather(&length, 1, MPI_UINT64_T, lengths.data(), 1, MPI_UINT64_T, MPI_COMM_WORLD),
           "MPI_Allgather");
     std::vector<std::string> all(size());
-    for (int from = 0; from < size_; ++from) {
-      std::string& text = all[static_cast<std::size_t>(from)];
-      if (from == rank_) text = mine;
-      text.resize(lengths[static_cast<std::size_t>(from)]);
-      // Counts are ints: long texts go in pieces.
-      for (std::size_t begin = 0; begin < text.size(); begin += INT_MAX) {
-        const std::size_t piece = std::min<std::size_t>(INT_MAX, text.size() - begin);
-        check(
-            MPI_Bcast(text.data() + begin, static_cast<int>(piece), MPI_BYTE, from, MPI_COMM_WORLD),
-            "MPI_Bcast");
-      }
+    // Counts are ints: long texts go in pieces, so long that those of all fit into one.
+    const std::uint64_t most = INT_MAX / size(), longest = std::ranges::max(lengths);
+    for (std::uint64_t begin = 0; begin < longest; begin += most) {
+      append_pieces(mine, lengths, begin, most, all);
     }
     return all;
   }
@@ -64,6 +60,27 @@ class MpiPeers : public Peers {
   void abort(int code) override { MPI_Abort(MPI_COMM_WORLD, code); }
 
  private:
+  // Bytes [begin, begin + most) of each text, as far as it reaches.
+  void append_pieces(const std::string& mine, const std::vector<std::uint64_t>& lengths,
+                     std::uint64_t begin, std::uint64_t most, std::vector<std::string>& all) const {
+    std::vector<int> counts, places;
+    int total = 0;
+    for (const std::uint64_t length : lengths) {
+      counts.push_back(static_cast<int>(std::min(most, length - std::min(begin, length))));
+      places.push_back(total);
+      total += counts.back();
+    }
+    std::string pieces(static_cast<std::size_t>(total), '\0');
+    check(MPI_Allgatherv(mine.data() + std::min<std::uint64_t>(begin, mine.size()), counts[rank()],
+                         MPI_BYTE, pieces.data(), counts.data(), places.data(), MPI_BYTE,
+                         MPI_COMM_WORLD),
+          "MPI_Allgatherv");
+    for (std::size_t from = 0; from < size(); ++from) {
+      all[from].append(pieces, static_cast<std::size_t>(places[from]),
+                       static_cast<std::size_t>(counts[from]));
+    }
+  }
+
   int rank_ = 0, size_ = 1, local_ = 1;
 };
 

@@ -46,8 +46,27 @@ void GradientSum::add(const Gradients& gradients) {
   ++count_;
 }
 
+void GradientSum::add(const Gradients& like, std::span<const Tensor> values) {
+  if (values.size() != like.items_.size()) {
+    throw ShapeError(
+        fmt::format("gradient sum: expected {} values, got {}", like.items_.size(), values.size()));
+  }
+  Gradients gradients;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Gradients::Item& item = like.items_[i];
+    if (values[i].shape() != item.value.shape() || values[i].dtype() != item.value.dtype()) {
+      throw ShapeError(fmt::format("gradient sum: {}/{}: expected {}, got {}", item.store->name(),
+                                   item.store->entries()[item.entry].name, item.value.describe(),
+                                   values[i].describe()));
+    }
+    gradients.items_.push_back({item.store, item.entry, values[i], item.written});
+  }
+  add(gradients);
+}
+
 Gradients GradientSum::mean() const {
   if (count_ == 0) throw Error("gradient sum: the mean of no gradients");
+  if (count_ == 1) return sum_;
   Gradients mean = sum_;
   for (Gradients::Item& item : mean.items_) {
     item.value = times(item.value, 1.0 / static_cast<double>(count_));

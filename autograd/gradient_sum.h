@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "autograd/tape.h"
 
@@ -19,9 +20,13 @@ class GradientSum {
   // Throws StaleReadError, and adds nothing, if a parameter was written since the gradients before
   // were taken: they would be of different values.
   void add(const Gradients& gradients);
+  // Gradients that were computed elsewhere, of the same parameters as `like`: a value for each of
+  // its items, in their order. Throws ShapeError, and adds nothing, unless the values have the
+  // shapes and types of the items.
+  void add(const Gradients& like, std::span<const Tensor> values);
 
   std::size_t count() const { return count_; }  // micro-batches so far
-  // The sum times 1 / count(); throws Error if there is none.
+  // The sum times 1 / count(), of one micro-batch its own gradients; throws Error if there is none.
   Gradients mean() const;
 
  private:

@@ -98,9 +98,7 @@ int report(const SuiteConfig& config, const Common& common, const SuiteResult& r
 int run_studies(SuiteConfig config, const Common& common, const std::string& write_digests) {
   const std::unique_ptr<Peers> peers = common.mpi ? mpi_peers() : no_peers();
   Machine machine = common;
-  if (machine.threads == 0 && common.mpi) {
-    machine.threads = std::max<std::size_t>(1, threads() / peers->on_this_machine());
-  }
+  if (machine.threads == 0 && common.mpi) machine.threads = threads_each(*peers);
   apply(machine);
   config.first_seed = common.seed;
   config.seeds = common.seeds;
@@ -296,18 +294,10 @@ int run_command_line(int argc, const char* const* argv) {
     const int code = dispatch(argc, argv);
     const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     return written ? code : failed(kEnvironment, "the output could not be written");
-  } catch (const UsageError& error) {
-    return failed(kUsage, error.what());
-  } catch (const FormatError& error) {
-    return failed(kBadInput, error.what());
-  } catch (const EnvironmentError& error) {
-    return failed(kEnvironment, error.what());
   } catch (const std::bad_alloc&) {
     return failed(kEnvironment, "out of memory");
-  } catch (const Error& error) {
-    return failed(kCheckFailed, error.what());
   } catch (const std::exception& error) {
-    return failed(kEnvironment, error.what());
+    return failed(exit_code(error), error.what());
   }
 }
 

@@ -5,11 +5,20 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "experiments/usage_error.h"
+#include "tensor/error.h"
 #include "tensor/gemm.h"
 #include "tensor/parallel.h"
 #include "tensor/simd.h"
 
 namespace palinode::experiments {
+
+ExitCode exit_code(const std::exception& error) {
+  if (dynamic_cast<const UsageError*>(&error) != nullptr) return kUsage;
+  if (dynamic_cast<const FormatError*>(&error) != nullptr) return kBadInput;
+  if (dynamic_cast<const EnvironmentError*>(&error) != nullptr) return kEnvironment;
+  return dynamic_cast<const Error*>(&error) != nullptr ? kCheckFailed : kEnvironment;
+}
 
 void add_machine_options(CLI::App& app, Machine& machine) {
   app.add_option("--threads", machine.threads, "Threads (default: all cores); never changes a bit")

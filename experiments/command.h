@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@
 namespace palinode::experiments {
 
 enum ExitCode : int { kDone = 0, kCheckFailed = 1, kUsage = 2, kBadInput = 3, kEnvironment = 4 };
+
+// The exit code of a command that threw this.
+ExitCode exit_code(const std::exception& error);
 
 // Where a command computes. Nothing here changes a result but gemm = "openblas".
 struct Machine {

@@ -3,11 +3,14 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 
 #include "experiments/suite/mpi_module.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 
 namespace palinode::experiments {
 namespace {
@@ -41,6 +44,26 @@ std::unique_ptr<Peers> mpi_peers() {
   auto* make = reinterpret_cast<MakePeers*>(dlsym(handle, kMpiEntry));
   if (make == nullptr) throw EnvironmentError(fmt::format("--mpi: {}", dlerror()));
   return std::unique_ptr<Peers>(make());
+}
+
+bool together(Peers& peers, const std::function<void()>& work) {
+  std::exception_ptr error;
+  try {
+    work();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  const std::vector<std::string> failed = peers.exchange(error ? "failed" : "");
+  for (std::size_t rank = 0; rank < failed.size(); ++rank) {
+    if (failed[rank].empty()) continue;
+    if (rank == peers.rank()) std::rethrow_exception(error);
+    return false;
+  }
+  return true;
+}
+
+std::size_t threads_each(const Peers& peers) {
+  return std::max<std::size_t>(1, threads() / peers.on_this_machine());
 }
 
 }  // namespace palinode::experiments

@@ -1,7 +1,9 @@
-// Peers: the processes that share a list of work. One, or those of an mpirun.
+// Peers: the processes that share a list of work, or the batches of a training. One, or those of an
+// mpirun.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,5 +36,12 @@ std::unique_ptr<Peers> no_peers();
 // Those of the mpirun that started this process. Throws EnvironmentError if the program was built
 // without MPI, or MPI cannot be started.
 std::unique_ptr<Peers> mpi_peers();
+
+// What every process must have done before any goes on; all call it. True if all could; if some
+// could not, the first of them throws what stopped it, and for the others it is false.
+bool together(Peers& peers, const std::function<void()>& work);
+
+// This process's part of the machine's cores, one at least.
+std::size_t threads_each(const Peers& peers);
 
 }  // namespace palinode::experiments

@@ -219,6 +219,16 @@ void check(Config& config, const std::string& name, const Places& places) {
   if (train.patience > 0 && train.eval_every == 0) {
     fail("train.patience", "needs train.eval_every");
   }
+  if (train.batch % train.shards != 0) {
+    fail("train.shards",
+         fmt::format("expected a divisor of train.batch, {}, got {}", train.batch, train.shards));
+  }
+  if (train.shards > 1 && config.model.batch_norm) {
+    fail("train.shards",
+         fmt::format("expected 1 with model.batch_norm, whose statistics are of the whole batch, "
+                     "got {}",
+                     train.shards));
+  }
   const OptimizerConfig& optimizer = config.optimizer;
   if (optimizer.schedule == "constant" && places.contains("optimizer.min_lr")) {
     fail("optimizer.min_lr", "needs optimizer.schedule = \"cosine\"");
@@ -271,6 +281,8 @@ std::string to_toml(const Config& config) {
     if (!field.applies) continue;
     // A rate without a cosine to end has no meaning to write down.
     if (field.key == "optimizer.min_lr" && copy.optimizer.schedule == "constant") continue;
+    // Files of runs from before there were shards say nothing of them.
+    if (field.key == "train.shards" && copy.train.shards == 1) continue;
     const std::size_t dot = field.key.find('.');
     if (dot != std::string_view::npos && field.key.substr(0, dot) != section) {
       section = field.key.substr(0, dot);

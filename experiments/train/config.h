@@ -67,6 +67,7 @@ struct OptimizerConfig {
 struct LoopConfig {
   std::uint64_t steps = 0, epochs = 0;
   std::uint64_t batch = 32;
+  std::uint64_t shards = 1;
   std::uint64_t context = 64;
   std::uint64_t eval_every = 0;
   std::uint64_t checkpoint_every = 0;

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "experiments/train/interrupt.h"
 #include "experiments/train/model_io.h"
@@ -38,8 +40,17 @@ void check_settings(const Config& config, const RunFolder& folder, const Checkpo
                   folder.checkpoint(), folder.config()));
 }
 
+// Whether this process is the one that writes into the folder.
+bool writes(const LoopOptions& options) {
+  return options.peers == nullptr || options.peers->rank() == 0;
+}
+
 std::unique_ptr<Ledger> open_ledger(const Config& config, const RunFolder& folder,
-                                    const std::optional<Checkpoint>& from) {
+                                    const std::optional<Checkpoint>& from, bool on_disk) {
+  if (!on_disk) {
+    if (from) return std::make_unique<Ledger>(*from);
+    return std::make_unique<Ledger>(level_named(config.ledger).value());
+  }
   if (from) return std::make_unique<Ledger>(*from, folder.ledger());
   return std::make_unique<Ledger>(level_named(config.ledger).value(), folder.ledger());
 }
@@ -57,12 +68,13 @@ class Session {
         folder_(folder),
         options_(options),
         task_(std::move(task)),
-        ledger_(open_ledger(config, folder, from)),
-        trainer_(config, task_, *ledger_),
-        metrics_(folder.metrics(), task_.unit, start_of(folder, from).step),
-        lines_(trainer_.steps(), task_.unit, options.quiet, options.color) {
+        ledger_(open_ledger(config, folder, from, writes(options))),
+        trainer_(config, task_, *ledger_, options.peers),
+        lines_(trainer_.steps(), task_.unit, options.quiet || !writes(options), options.color) {
+    const Position start = start_of(folder, from);
+    if (writes(options)) metrics_.emplace(folder.metrics(), task_.unit, start.step);
     if (from) {
-      trainer_.set_position(start_of(folder, from));
+      trainer_.set_position(start);
       lines_.note(fmt::format("resumed after step {}", trainer_.position().step));
     } else {
       trainer_.init();
@@ -73,17 +85,21 @@ class Session {
   // Returns the signal that ended it, or 0.
   int run() {
     const Interrupt interrupt;
-    while (!trainer_.finished() && !interrupted(interrupt)) {
+    check_same_state();
+    int signal = 0;
+    while (!trainer_.finished()) {
+      signal = signal_to_any(interrupt);
+      if (stopped_by(signal)) break;
       StepMetrics metrics = trainer_.step();
       const std::uint64_t step = metrics.step;
       if (due(step, config_.train.eval_every)) metrics.validation = trainer_.look();
-      metrics_.append(metrics);
+      if (metrics_) metrics_->append(metrics);
       lines_.show(metrics);
       if (metrics.validation) keep_best();
       if (!trainer_.finished() && due(step, config_.train.checkpoint_every)) save();
     }
     save();
-    return interrupt.signal();
+    return signal;
   }
 
   RunResult result(int signal) const {
@@ -101,7 +117,7 @@ class Session {
                      .fingerprint = fingerprint(trainer_.theta()),
                      .records = ledger_->sequence(),
                      .head = ledger_->head()};
-    if (result.stopped) return result;
+    if (result.stopped || !writes(options_)) return result;
     const TrainedModel model = load_trained(folder_.model());
     result.model = fingerprint(model.network->store());
     if (!task_.test.empty()) result.test = evaluate(*model.network, task_.test);
@@ -113,9 +129,37 @@ class Session {
     return step == trainer_.steps() || (every > 0 && step % every == 0);
   }
 
-  bool interrupted(const Interrupt& interrupt) const {
+  bool stopped_by(int signal) const {
     const std::uint64_t step = trainer_.position().step;
-    return interrupt.signal() != 0 || (options_.stop_after > 0 && step >= options_.stop_after);
+    return signal != 0 || (options_.stop_after > 0 && step >= options_.stop_after);
+  }
+
+  bool alone() const { return options_.peers == nullptr || options_.peers->size() == 1; }
+
+  // A signal may reach one process a step before the others; they stop together all the same.
+  int signal_to_any(const Interrupt& interrupt) const {
+    int signal = interrupt.signal();
+    if (alone()) return signal;
+    const std::string mine = signal == 0 ? "" : std::to_string(signal);
+    for (const std::string& of_one : options_.peers->exchange(mine)) {
+      if (!of_one.empty()) signal = std::max(signal, std::stoi(of_one));
+    }
+    return signal;
+  }
+
+  // Another program, other data or a folder that is not shared would go unseen otherwise.
+  void check_same_state() const {
+    if (alone()) return;
+    const std::string mine = fmt::format("{} {} {}", trainer_.position().step,
+                                         hex(fingerprint(trainer_.theta())), hex(ledger_->head()));
+    const std::vector<std::string> all = options_.peers->exchange(mine);
+    for (std::size_t rank = 1; rank < all.size(); ++rank) {
+      if (all[rank] == all[0]) continue;
+      throw EnvironmentError(
+          fmt::format("train: step, weights and ledger of process {} are {}, those of process 0 "
+                      "are {}; do all run the same program on the same data and folder?",
+                      rank, all[rank], all[0]));
+    }
   }
 
   void describe() const {
@@ -126,7 +170,7 @@ class Session {
   }
 
   void write_model() const {
-    save_model(folder_.model(), trainer_.network(), config_, task_.tokenizer);
+    if (writes(options_)) save_model(folder_.model(), trainer_.network(), config_, task_.tokenizer);
   }
 
   void keep_best() const {
@@ -136,9 +180,11 @@ class Session {
 
   // Ledger and metrics reach the disk before the checkpoint that counts on them.
   void save() {
+    check_same_state();
+    if (!writes(options_)) return;
     if (config_.train.keep == "last") write_model();
     ledger_->sync();
-    metrics_.flush_to_disk();
+    metrics_->flush_to_disk();
     Notes notes = notes_of(trainer_.position());
     notes["settings"] = settings_of(config_);
     save_checkpoint(folder_.checkpoint(), checkpoint_of(*ledger_, std::move(notes)));
@@ -150,7 +196,7 @@ class Session {
   Task task_;
   std::unique_ptr<Ledger> ledger_;
   Trainer trainer_;
-  MetricsFile metrics_;
+  std::optional<MetricsFile> metrics_;  // of the process that writes
   StepLines lines_;
 };
 

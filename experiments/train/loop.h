@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "experiments/suite/peers.h"
 #include "experiments/train/config.h"
 #include "experiments/train/metrics.h"
 #include "experiments/train/run_folder.h"
@@ -18,6 +19,9 @@ struct LoopOptions {
   bool color = false;
   // Stops, as for a signal, when so many steps have been taken (0: does not); for tests.
   std::uint64_t stop_after = 0;
+  // The processes that share the run, or none: this one alone. Every one calls run_loop with the
+  // same settings; only the first writes into the folder and shows lines.
+  Peers* peers = nullptr;
 };
 
 struct RunResult {
@@ -44,8 +48,13 @@ Task prepare(const Config& config);
 // that goes on writes the same metrics (but for times), the same ledger and the same weights as one
 // that was never stopped.
 //
-// A step makes no heap allocation of its own; a line of metrics reuses its buffer. Looks at the
-// validation set, checkpoints, and the first step of an epoch may allocate.
+// Several processes take the same steps, each with stores and a ledger of its own, and stop after
+// the same one. Before the first step and before each checkpoint they compare their states; throws
+// EnvironmentError if they differ. A process that throws leaves the others waiting: its caller
+// aborts them. The results of all but the first have no model.
+//
+// A step of one process makes no heap allocation of its own; a line of metrics reuses its buffer.
+// Looks at the validation set, checkpoints, and the first step of an epoch may allocate.
 RunResult run_loop(const Config& config, const RunFolder& folder, const LoopOptions& options,
                    Task task);
 

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "experiments/suite/peers.h"
 #include "experiments/train/command.h"
 #include "experiments/train/config.h"
 #include "experiments/train/configs.h"
@@ -30,7 +32,7 @@ struct Options {
   std::string name, file, out;
   std::vector<std::string> sets;
   bool resume = false, overwrite = false, list = false, settings = false;
-  bool json = false, quiet = false, no_color = false;
+  bool mpi = false, json = false, quiet = false, no_color = false;
 };
 
 int list_configs() {
@@ -107,33 +109,76 @@ int finish(const Options& options, const RunFolder& folder, const Config& config
   return kDone;
 }
 
-int run_train(const Options& options) {
-  if (options.list) return list_configs();
-  if (options.settings) {
-    print(config_reference());
-    return kDone;
-  }
-  const Asked asked = asked_for(options);
-  if (!asked.config && !(options.resume && !options.out.empty())) {
-    throw UsageError(
-        "train: expected the name of a configuration (--list), --config FILE, or "
-        "--resume --out DIR");
-  }
-  const RunFolder folder(options.out.empty() ? "runs/" + asked.stem : options.out);
+// What a run needs before its folder is touched.
+struct Prepared {
+  Config config;
+  Task task;
+};
+
+Prepared prepare_run(const Options& options, const Asked& asked, const RunFolder& folder,
+                     const Peers& peers) {
   if (!options.resume && !options.overwrite && folder.holds_run()) {
     throw UsageError(
         fmt::format("{}: holds a run; --resume goes on with it, --overwrite removes "
                     "it, --out DIR puts the new one elsewhere",
                     folder.path()));
   }
-  apply(options.machine);
-  const Config config = options.resume ? resumed_config(options, folder, asked) : *asked.config;
+  Machine machine = options.machine;
+  if (machine.threads == 0 && options.mpi) machine.threads = threads_each(peers);
+  apply(machine);
+  Config config = options.resume ? resumed_config(options, folder, asked) : *asked.config;
+  if (config.train.shards < peers.size()) {
+    throw ConfigError(
+        fmt::format("train.shards: expected at least the {} processes of --mpi, got {}",
+                    peers.size(), config.train.shards));
+  }
   Task task = prepare(config);
-  const RunLock lock(folder.path());
-  if (!options.resume) folder.start(config);
-  const LoopOptions loop{.quiet = options.quiet,
-                         .color = use_color(STDERR_FILENO, options.no_color)};
-  return finish(options, folder, config, run_loop(config, folder, loop, std::move(task)));
+  return {std::move(config), std::move(task)};
+}
+
+int run_prepared(const Options& options, const RunFolder& folder, Prepared run, Peers& peers) {
+  const LoopOptions loop{
+      .quiet = options.quiet, .color = use_color(STDERR_FILENO, options.no_color), .peers = &peers};
+  try {
+    const RunResult result = run_loop(run.config, folder, loop, std::move(run.task));
+    if (peers.rank() == 0) return finish(options, folder, run.config, result);
+    return result.signal == 0 ? kDone : kSignalled + result.signal;
+  } catch (const std::exception& error) {
+    if (peers.size() == 1) throw;
+    // The others wait for this one.
+    fmt::print(stderr, "palinode: process {}: {}\n", peers.rank(), error.what());
+    peers.abort(exit_code(error));
+    throw;
+  }
+}
+
+int run_train(const Options& options) {
+  if (options.list) return list_configs();
+  if (options.settings) {
+    print(config_reference());
+    return kDone;
+  }
+  const std::unique_ptr<Peers> peers = options.mpi ? mpi_peers() : no_peers();
+  std::optional<RunFolder> folder;
+  std::optional<Prepared> run;
+  const bool prepared = together(*peers, [&] {
+    const Asked asked = asked_for(options);
+    if (!asked.config && !(options.resume && !options.out.empty())) {
+      throw UsageError(
+          "train: expected the name of a configuration (--list), --config FILE, or "
+          "--resume --out DIR");
+    }
+    folder.emplace(options.out.empty() ? "runs/" + asked.stem : options.out);
+    run.emplace(prepare_run(options, asked, *folder, *peers));
+  });
+  if (!prepared) return kDone;  // the process that failed says why, and has the code
+  std::optional<RunLock> lock;
+  const bool started = together(*peers, [&] {
+    if (peers->rank() != 0) return;
+    lock.emplace(folder->path());
+    if (!options.resume) folder->start(run->config);
+  });
+  return started ? run_prepared(options, *folder, std::move(*run), *peers) : kDone;
 }
 
 }  // namespace
@@ -146,6 +191,7 @@ Command add_train_command(CLI::App& app) {
       "  palinode train mnist_cnn --set train.epochs=2 --set optimizer.lr=5e-4 --out runs/short\n"
       "  palinode train --config mine.toml\n"
       "  palinode train --resume --out runs/short           goes on after Ctrl-C or a crash\n"
+      "  mpirun -n 4 palinode train mnist_mlp --mpi --set train.shards=4\n"
       "Exit codes: 0 done, 1 a value is not finite, 2 usage or settings, 3 bad input file,\n"
       "4 environment (missing data too), 130 stopped by Ctrl-C after a checkpoint.");
   const auto options = std::make_shared<Options>();
@@ -171,6 +217,10 @@ Command add_train_command(CLI::App& app) {
   train->add_flag("--list", options->list, "The configurations that come with the program");
   train->add_flag("--settings", options->settings, "Every setting, with defaults and limits");
   add_machine_options(*train, options->machine);
+  train->add_flag(
+      "--mpi", options->mpi,
+      "Share each batch with the processes of an mpirun, by train.shards; never changes "
+      "a bit");
   train->add_flag("--json", options->json, "Print result.json instead of the summary");
   train->add_flag("--quiet", options->quiet, "No lines for steps");
   train->add_flag("--no-color", options->no_color, "Plain text");

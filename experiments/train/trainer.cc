@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cmath>
 
-#include "autograd/gradient_sum.h"
 #include "autograd/ops.h"
+#include "experiments/train/shards.h"
 #include "optim/clip.h"
 #include "tensor/error.h"
 
@@ -31,10 +31,11 @@ std::uint64_t total_steps(const Config& config, const Task& task) {
       1, config.train.epochs * task.batches->per_epoch() / config.optimizer.accumulate);
 }
 
-Trainer::Trainer(const Config& config, Task& task, Ledger& ledger)
+Trainer::Trainer(const Config& config, Task& task, Ledger& ledger, Peers* peers)
     : config_(config),
       task_(&task),
       ledger_(&ledger),
+      peers_(peers),
       learned_(&ledger.open("theta", Role::kIdentity)),
       steps_(total_steps(config, task)),
       masks_(Rng(config.seed).stream("dropout")) {
@@ -60,43 +61,37 @@ Trainer::Trainer(const Config& config, Task& task, Ledger& ledger, const nn::Mod
 
 void Trainer::init() { ledger_->commit(network_->init(Rng(config_.seed).stream("init"))); }
 
-// The loss of one batch, recorded for its gradient. A step that takes several batches has a number
-// for each; its masks go by that number too.
-Var Trainer::loss_of(nn::Run& run, std::uint64_t number) {
-  const Labelled batch = task_->batches->at(number);
-  const Var logits = function_->forward(run, run.tape().constant(batch.x));
-  const Var loss = cross_entropy(logits, batch.y);
-  if (!std::isfinite(loss.value().item())) {
-    throw NonFiniteError(
-        fmt::format("train: the loss of step {} is {}", position_.step + 1, loss.value().item()));
-  }
-  return loss;
+// The loss of a batch or of a shard of it, recorded for its gradient.
+Var Trainer::loss_of(nn::Run& run, const Labelled& batch) const {
+  return cross_entropy(function_->forward(run, run.tape().constant(batch.x)), batch.y);
 }
 
+// A step that takes several batches has a number for each; its masks go by that number too.
 Proposal Trainer::propose(StepMetrics& metrics) {
-  const std::uint64_t count = config_.optimizer.accumulate;
-  GradientSum sum;
-  for (std::uint64_t i = 0; i + 1 < count; ++i) {
+  const std::uint64_t count = config_.optimizer.accumulate, shards = config_.train.shards;
+  ShardSum sum(shards, peers_);
+  Rng masks = masks_;
+  std::optional<Tape> tape;
+  std::optional<nn::Run> run;
+  for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t number = position_.step * count + i;
-    const Rng masks = masks_at(number);
-    Tape tape;
-    nn::Run run(tape, nn::RunConfig{.mode = mode_, .rng = &masks});
-    const Var loss = loss_of(run, number);
-    metrics.loss += loss.value().item();
-    sum.add(backward(loss));
+    const Labelled batch = task_->batches->at(number);
+    masks = masks_at(number);
+    for (std::size_t shard = sum.first(); shard < shards; shard += sum.stride()) {
+      run.reset();
+      tape.emplace();
+      run.emplace(*tape, nn::RunConfig{.mode = mode_, .rng = &masks, .shard = shard});
+      const Var loss = loss_of(*run, shard_of(batch, shard, shards));
+      sum.add(loss.value().item(), backward(loss));
+    }
+    sum.finish_batch();
   }
-  // Statistics that a batch normalization gathers are those of the last batch.
-  const std::uint64_t number = position_.step * count + count - 1;
-  const Rng masks = masks_at(number);
-  Tape tape;
-  nn::Run run(tape, nn::RunConfig{.mode = mode_, .rng = &masks});
-  const Var loss = loss_of(run, number);
-  metrics.loss = (metrics.loss + loss.value().item()) / static_cast<double>(count);
-  Gradients gradients = backward(loss);
-  if (count > 1) {
-    sum.add(gradients);
-    gradients = sum.mean();
+  metrics.loss = sum.mean_loss();
+  if (!std::isfinite(metrics.loss)) {
+    throw NonFiniteError(
+        fmt::format("train: the loss of step {} is {}", position_.step + 1, metrics.loss));
   }
+  const Gradients gradients = sum.mean();
   metrics.grad_norm = optim::global_norm(gradients, *learned_);
   metrics.lr = optimizer_->lr();
   const OptimizerConfig& settings = config_.optimizer;
@@ -107,7 +102,8 @@ Proposal Trainer::propose(StepMetrics& metrics) {
   if (settings.clip_value > 0) options.clip_value = settings.clip_value;
   Proposal proposal = optimizer_->propose(gradients, options);
   proposal.seed = config_.seed;
-  run.add_buffers(proposal);
+  // Statistics that a batch normalization gathers are those of the last batch.
+  run->add_buffers(proposal);
   return proposal;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "experiments/suite/peers.h"
 #include "experiments/train/build.h"
 #include "experiments/train/config.h"
 #include "experiments/train/metrics.h"
@@ -32,8 +33,9 @@ std::uint64_t total_steps(const Config& config, const Task& task);
 
 class Trainer {
  public:
-  // Opens the stores theta, theta.buffers and optimizer. `ledger` and `task` outlive the trainer.
-  Trainer(const Config& config, Task& task, Ledger& ledger);
+  // Opens the stores theta, theta.buffers and optimizer. `ledger`, `task` and `peers` outlive the
+  // trainer. With peers each process has a trainer of its own, and all take the same steps.
+  Trainer(const Config& config, Task& task, Ledger& ledger, Peers* peers = nullptr);
   // Learns `phi` alone, of a function over a frozen identity; opens the store optimizer. The
   // function runs in `mode`: kEval where a pass of training would gather statistics.
   Trainer(const Config& config, Task& task, Ledger& ledger, const nn::Model& function,
@@ -42,7 +44,8 @@ class Trainer {
   void init();  // first values of the network, through the door
 
   // One step of the optimizer: the mean gradient of `optimizer.accumulate` batches, clipped. Throws
-  // NonFiniteError, and changes nothing, if the loss or a gradient is not finite.
+  // NonFiniteError, and changes nothing, if the loss or a gradient is not finite, in every process
+  // alike.
   StepMetrics step();
 
   // A look at the validation set, which counts for patience and for the best weights.
@@ -61,13 +64,14 @@ class Trainer {
   std::uint64_t optimizer_steps() const { return optimizer_->steps(); }  // as its state says
 
  private:
-  Var loss_of(nn::Run& run, std::uint64_t number);
+  Var loss_of(nn::Run& run, const Labelled& batch) const;
   Proposal propose(StepMetrics& metrics);
   Rng masks_at(std::uint64_t number) const;
 
   const Config config_;
   Task* task_;
   Ledger* ledger_;
+  Peers* peers_ = nullptr;
   const Store *learned_, *state_;
   std::uint64_t steps_;
   std::unique_ptr<nn::Network> network_;

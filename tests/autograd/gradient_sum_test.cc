@@ -52,6 +52,23 @@ TEST_F(GradientSumTest, AddsFromLeftToRightAndMultipliesOnce) {
   }
 }
 
+TEST_F(GradientSumTest, TakesValuesThatWereComputedElsewhere) {
+  const std::vector<float> g(1009, 0.5F), h(1009, 0.25F);
+  const Gradients like = gradients("a", g);
+  GradientSum here, there;
+  here.add(like);
+  here.add(gradients("a", h));
+  there.add(like);
+  there.add(like, std::vector<Tensor>{Tensor::from<float>(h, {1009})});
+  EXPECT_EQ(there.count(), 2U);
+  EXPECT_SAME_BITS(there.mean().at(theta, "a").values<float>(),
+                   here.mean().at(theta, "a").values<float>());
+  EXPECT_MESSAGE(there.add(like, {}), ShapeError, "gradient sum: expected 1 values, got 0");
+  EXPECT_MESSAGE(there.add(like, std::vector<Tensor>{Tensor::full<float>({3}, 0)}), ShapeError,
+                 "gradient sum: theta/a: expected f32 [1009], got f32 [3]");
+  EXPECT_EQ(there.count(), 2U);
+}
+
 TEST_F(GradientSumTest, TheOrderOfTheMicroBatchesIsPartOfTheResult) {
   const auto mean = [&](float x, float y, float z) {
     GradientSum sum;

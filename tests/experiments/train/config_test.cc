@@ -125,7 +125,7 @@ TEST(TrainConfig, NamesTheFlagOfABadOverride) {
                  "\"x\"");
   EXPECT_MESSAGE(parse(kSmall, {"train.step=5"}), ConfigError,
                  "--set train.step=5: train.step: unknown key; expected one of steps, epochs, "
-                 "batch, context, eval_every, checkpoint_every, patience, keep");
+                 "batch, shards, context, eval_every, checkpoint_every, patience, keep");
   EXPECT_MESSAGE(parse(kSmall, {"train"}), ConfigError, "--set train: expected section.key=value");
   EXPECT_MESSAGE(parse(kSmall, {"seed=1\nledger.level=2"}), ConfigError,
                  "--set seed=1\nledger.level=2: seed: expected an integer from 0 to "
@@ -150,6 +150,17 @@ TEST(TrainConfig, WhatIsWrittenBackIsCompleteAndReadsTheSame) {
     EXPECT_NE(text.find("lr = "), std::string::npos);
     EXPECT_NE(text.find("level = \"digest\""), std::string::npos);
   }
+}
+
+TEST(TrainConfig, ShardsDivideABatchWhoseRowsAreIndependent) {
+  EXPECT_MESSAGE(parse(kSmall, {"train.shards=3"}), ConfigError,
+                 "--set train.shards=3: train.shards: expected a divisor of train.batch, 32, got "
+                 "3");
+  EXPECT_MESSAGE(parse(kSmall + "shards = 4\n[model]\nkind = \"cnn\"\nbatch_norm = true\n"),
+                 ConfigError,
+                 "a.toml:3:1: train.shards: expected 1 with model.batch_norm, whose statistics are "
+                 "of the whole batch, got 4");
+  EXPECT_EQ(parse(kSmall, {"train.shards=4"}).train.shards, 4U);
 }
 
 TEST(TrainConfig, NamesTheFirstDifference) {

@@ -43,13 +43,13 @@ struct AdamStep {
   T beta2{};
   T one_minus_beta2{};
   T a{};  // lr / (1 - beta1^t)
-  T r{};  // sqrt(1 - beta2^t)
+  T r{};  // 1 / sqrt(1 - beta2^t)
   T eps{};
   T decay{};  // lr * weight decay, decoupled (AdamW); 0: none
 };
 
 // m_out = b1 * m + (1 - b1) * g;  v_out = b2 * v + ((1 - b2) * g) * g;
-// w = w - decay * w (unless decay is 0);  w_out = w - a * (m_out / (sqrt(v_out) / r + eps)).
+// w = w - decay * w (unless decay is 0);  w_out = w - a * (m_out / (sqrt(v_out) * r + eps)).
 template <class T>
 void adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
           std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out);

@@ -1,5 +1,6 @@
 // The statement of a behavior: everything that says which one it is, as one text. Its SHA-256 is
-// the behavior's digest, and it is what a signature signs (sign.h).
+// the behavior's digest. The signature of a running unit signs it; that of a file signs the file's
+// manifest (sign.h).
 //
 //   palinode-behavior 1
 //   kind lora

@@ -173,8 +173,9 @@ PoolVector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
 // Makes the values, one pass over each; threads share out the parameters of a large proposal.
 PoolVector<Written> Ledger::make_values(const Proposal& proposal,
                                         std::span<const Target> targets) const {
-  const bool measured = level_ != Level::kOff || proposal.finite_only;
-  const WritePass pass{.change = measured, .digest = level_ >= Level::kDigest};
+  const bool recorded = level_ != Level::kOff;
+  const WritePass pass{
+      .change = recorded, .digest = level_ >= Level::kDigest, .finite = proposal.finite_only};
   const std::size_t removals = proposal.removals.size(), writes = proposal.writes.size();
   PoolVector<std::size_t> first;  // target of each write and step
   std::size_t elements = 0;
@@ -191,7 +192,7 @@ PoolVector<Written> Ledger::make_values(const Proposal& proposal,
   PoolVector<Written> made(targets.size());
   for (std::size_t i = 0; i < removals; ++i) {  // what is gone is recorded as zeros
     const Tensor& old = *targets[i].old;
-    made[i] = copy_value(&old, Tensor::zeros(old.shape(), old.dtype()), {.change = measured});
+    made[i] = copy_value(&old, Tensor::zeros(old.shape(), old.dtype()), {.change = recorded});
   }
   const auto make = [&](std::size_t i) {
     const std::span<const Target> at = targets.subspan(first[i]);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <span>
 #include <utility>
@@ -18,6 +19,11 @@ namespace {
 constexpr std::size_t kPiece = 1024;
 
 constexpr std::size_t kPart = kernels::ChangeSum<float>::kPart;
+
+template <class T>
+bool all_finite(std::span<const T> values) {
+  return std::ranges::all_of(values, [](T x) { return is_finite(x); });
+}
 
 // What is learned of one output. Its parts may be looked at by several threads; its digest is taken
 // on the way by a thread that sees the whole of it, otherwise at the end.
@@ -42,8 +48,10 @@ class Trace {
             digests ? &*sums_ : nullptr);
   }
 
-  Written finish(Tensor value) {
+  // `finite`: it is known already that all values are.
+  Written finish(Tensor value, bool finite) {
     Written written{.value = std::move(value)};
+    if (pass_.finite && !pass_.change) written.finite = finite || all_finite(after_);
     if (pass_.change) {
       for (const kernels::ChangeSum<T>& part : rest_) first_.append(part);
       written.change = first_.total(before_, after_);
@@ -104,28 +112,29 @@ struct Arrays {
   InlineVector<std::span<T>, 1 + kMaxMoments> after;
 };
 
+// Each of these tells whether all new values are finite.
 template <class T>
-void advance(const SgdRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+bool advance(const SgdRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
   const std::size_t count = g.size();
   const auto step = coefficients<T>(rule);
   const auto w = x.before[0].subspan(at, count);
   const auto w_out = x.after[0].subspan(at, count);
   if (rule.momentum == 0) return kernels::sgd<T>(step, g, w, w_out);
-  kernels::sgd_momentum<T>(step, g, w, x.before[1].subspan(at, count), w_out,
-                           x.after[1].subspan(at, count));
+  return kernels::sgd_momentum<T>(step, g, w, x.before[1].subspan(at, count), w_out,
+                                  x.after[1].subspan(at, count));
 }
 
 template <class T>
-void advance(const AdamRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+bool advance(const AdamRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
   const std::size_t count = g.size();
-  kernels::adam<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count),
-                   x.before[1].subspan(at, count), x.before[2].subspan(at, count),
-                   x.after[0].subspan(at, count), x.after[1].subspan(at, count),
-                   x.after[2].subspan(at, count));
+  return kernels::adam<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count),
+                          x.before[1].subspan(at, count), x.before[2].subspan(at, count),
+                          x.after[0].subspan(at, count), x.after[1].subspan(at, count),
+                          x.after[2].subspan(at, count));
 }
 
 template <class T>
-void advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+bool advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
   const std::size_t count = g.size();
   kernels::RmsPropMoments<const T> old;
   kernels::RmsPropMoments<T> out;
@@ -138,8 +147,8 @@ void advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, 
   take(old.s, out.s);
   if (rule.centered) take(old.m, out.m);
   if (rule.momentum != 0) take(old.v, out.v);
-  kernels::rmsprop<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count), old,
-                      x.after[0].subspan(at, count), out);
+  return kernels::rmsprop<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count), old,
+                             x.after[0].subspan(at, count), out);
 }
 
 // The gradient as the rule gets it: itself, or scaled and limited in `room`.
@@ -152,14 +161,16 @@ std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T
 }
 
 template <class T>
-void advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool whole,
+bool advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool whole,
                   Traces<T>& traces) {
   alignas(64) std::array<T, kPiece> room;
+  bool finite = true;
   const std::size_t end = std::min(arrays.gradient.size(), (part + 1) * kPart);
   for (std::size_t at = part * kPart; at < end; at += kPiece) {
     const std::size_t count = std::min(kPiece, end - at);
     const std::span<const T> g = prepared<T>(step, arrays.gradient.subspan(at, count), room);
-    std::visit([&](const auto& rule) { advance<T>(rule, g, arrays, at); }, step.rule);
+    finite &=
+        std::visit([&](const auto& rule) { return advance<T>(rule, g, arrays, at); }, step.rule);
     // The next piece comes from memory while this one is digested.
     prefetch(arrays.gradient, at + count);
     for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
@@ -167,6 +178,7 @@ void advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, b
       traces[i]->look_at(part, at, count, whole);
     }
   }
+  return finite;
 }
 
 template <class T>
@@ -184,7 +196,7 @@ Written copy_floats(const Tensor* old, const Tensor& value, WritePass pass) {
     std::ranges::copy(from.subspan(at, count), to.subspan(at, count).begin());
     trace.look_at(at / kPart, at, count, true);
   }
-  return trace.finish(std::move(builder).build());
+  return trace.finish(std::move(builder).build(), false);
 }
 
 // Types that are rarely written: one pass for each thing wanted.
@@ -195,8 +207,8 @@ Written copy_others(const Tensor* old, const Tensor& value, WritePass pass) {
   if (pass.change) {
     const Tensor before = old != nullptr ? *old : Tensor::zeros(value.shape(), value.dtype());
     written.change = kernels::change<T>(before.values<T>(), after);
-    written.finite = std::ranges::all_of(after, [](T x) { return is_finite(x); });
   }
+  if (pass.change || pass.finite) written.finite = all_finite(after);
   if (pass.digest) written.digest = xxh3(after);
   return written;
 }
@@ -236,15 +248,16 @@ InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor&
       traces[i].emplace(arrays.before[i], arrays.after[i], pass);
     }
     const std::size_t parts = Trace<T>::parts_of(gradient.elements());
+    std::atomic<bool> finite = true;
     parallel_for(parts, 1, [&](std::size_t begin, std::size_t end) {
       const bool whole = begin == 0 && end == parts;
       for (std::size_t part = begin; part < end; ++part) {
-        advance_part<T>(step, arrays, part, whole, traces);
+        if (!advance_part<T>(step, arrays, part, whole, traces)) finite = false;
       }
     });
     InlineVector<Written, 1 + kMaxMoments> written(builders.size());
     const auto finish = [&](std::size_t i) {
-      written[i] = traces[i]->finish(std::move(builders[i]).build());
+      written[i] = traces[i]->finish(std::move(builders[i]).build(), finite);
     };
     if (parts < 2) {
       for (std::size_t i = 0; i < builders.size(); ++i) finish(i);

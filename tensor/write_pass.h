@@ -23,8 +23,9 @@ struct Written {
 
 // What is wanted besides the values; what is not is left as it is above.
 struct WritePass {
-  bool change = false;  // and whether the values are finite
+  bool change = false;
   bool digest = false;
+  bool finite = false;  // whether the values are; comes with `change`
 };
 
 // How many moments a rule keeps. SGD: none, or {v}; Adam: {m, v}; RMSProp: {s}, then m if centered,

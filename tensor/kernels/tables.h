@@ -11,7 +11,6 @@
 #include "tensor/float16.h"
 #include "tensor/kernels/conv.h"
 #include "tensor/kernels/matmul.h"
-#include "tensor/kernels/update.h"
 
 namespace palinode::kernels {
 
@@ -78,25 +77,6 @@ struct NormTable {
   // Columns [begin, end) of matrices with `cols` columns; no `mean` is a mean of zero.
   void (*gamma_grad)(const T* g, const T* x, const T* mean, const T* rstd, std::size_t rows,
                      std::size_t cols, std::size_t begin, std::size_t end, T* out);
-};
-
-// The moments of RMSProp from one place on; null for those a rule does not keep.
-template <class T>
-struct RmsPropPointers {
-  T *s, *m, *v;
-};
-
-template <class T>
-struct UpdateTable {
-  void (*prepare_gradient)(T scale, T limit, const T* g, T* out, std::size_t n);
-  void (*sgd)(const SgdStep<T>& step, const T* g, const T* w, T* w_out, std::size_t n);
-  void (*sgd_momentum)(const SgdStep<T>& step, const T* g, const T* w, const T* v, T* w_out,
-                       T* v_out, std::size_t n);
-  void (*adam)(const AdamStep<T>& step, const T* g, const T* w, const T* m, const T* v, T* w_out,
-               T* m_out, T* v_out, std::size_t n);
-  void (*rmsprop)(const RmsPropStep<T>& step, const T* g, const T* w, RmsPropPointers<const T> old,
-                  T* w_out, RmsPropPointers<T> out, std::size_t n);
-  void (*axpy)(T s, const T* x, const T* y, T* out, std::size_t n);
 };
 
 // Between T and the bits of 16-bit floats.

@@ -3,7 +3,8 @@
 //
 // T is float or double. All spans of a call have the same length, which may be 0. An output may be
 // exactly the input it replaces, or be disjoint from the inputs. Coefficients are computed in f64
-// and rounded once by the caller.
+// and rounded once by the caller. The rules (sgd, sgd_momentum, adam, rmsprop) return whether all
+// values they wrote are finite.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +28,12 @@ void prepare_gradient(T scale, T limit, std::span<const T> g, std::span<T> out);
 
 // g = g + wd * w (unless wd is 0);  w_out = w - lr * g.
 template <class T>
-void sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out);
+bool sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out);
 
 // g = g + wd * w (unless wd is 0);  v_out = mu * v + g;  w_out = w - lr * v_out, or with Nesterov's
 // look ahead w_out = w - lr * (g + mu * v_out).
 template <class T>
-void sgd_momentum(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w,
+bool sgd_momentum(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w,
                   std::span<const T> v, std::span<T> w_out, std::span<T> v_out);
 
 // The coefficients of Adam at one step; with decay, of AdamW.
@@ -51,7 +52,7 @@ struct AdamStep {
 // m_out = b1 * m + (1 - b1) * g;  v_out = b2 * v + ((1 - b2) * g) * g;
 // w = w - decay * w (unless decay is 0);  w_out = w - a * (m_out / (sqrt(v_out) * r + eps)).
 template <class T>
-void adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
+bool adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
           std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out);
 
 template <class T>
@@ -76,7 +77,7 @@ struct RmsPropMoments {
 // otherwise u = s_out;  d = g / (sqrt(u) + eps);  with momentum: v_out = mu * v + d, d = v_out;
 // w_out = w - lr * d.
 template <class T>
-void rmsprop(const RmsPropStep<T>& step, std::span<const T> g, std::span<const T> w,
+bool rmsprop(const RmsPropStep<T>& step, std::span<const T> g, std::span<const T> w,
              const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out);
 
 // y + s * x, in two rounded operations.

@@ -38,14 +38,21 @@ class Trace {
 
   static std::size_t parts_of(std::size_t n) { return (n + kPart - 1) / kPart; }
 
+  // Where a rule adds up the change of part `part`.
+  kernels::ChangeSum<T>& change_of(std::size_t part) {
+    return part == 0 ? first_ : rest_[part - 1];
+  }
+
   // Elements of part `part`; `whole` if one thread looks at all parts in order.
   void look_at(std::size_t part, std::size_t begin, std::size_t count, bool whole) {
     if (!pass_.change) return;
-    const bool digests = whole && pass_.digest && after_.size_bytes() >= kernels::Xxh3Sums::kLong;
-    if (digests && !sums_) sums_.emplace(after_.size_bytes());
-    kernels::ChangeSum<T>& sum = part == 0 ? first_ : rest_[part - 1];
-    sum.add(before_.subspan(begin, count), after_.subspan(begin, count),
-            digests ? &*sums_ : nullptr);
+    change_of(part).add(before_.subspan(begin, count), after_.subspan(begin, count), sums(whole));
+  }
+
+  // Elements whose change the rule adds up.
+  void digest(std::size_t begin, std::size_t count, bool whole) {
+    kernels::Xxh3Sums* const digest = sums(whole);
+    if (digest != nullptr) digest->add(std::as_bytes(after_.subspan(begin, count)));
   }
 
   // `finite`: it is known already that all values are.
@@ -64,6 +71,13 @@ class Trace {
   }
 
  private:
+  kernels::Xxh3Sums* sums(bool whole) {
+    if (!whole || !pass_.digest || !pass_.change) return nullptr;
+    if (after_.size_bytes() < kernels::Xxh3Sums::kLong) return nullptr;
+    if (!sums_) sums_.emplace(after_.size_bytes());
+    return &*sums_;
+  }
+
   std::span<const T> before_, after_;
   WritePass pass_;
   kernels::ChangeSum<T> first_;             // of the first part
@@ -114,27 +128,30 @@ struct Arrays {
 
 // Each of these tells whether all new values are finite.
 template <class T>
-bool advance(const SgdRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+bool advance(const SgdRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at,
+             kernels::Changes<T> changes) {
   const std::size_t count = g.size();
   const auto step = coefficients<T>(rule);
   const auto w = x.before[0].subspan(at, count);
   const auto w_out = x.after[0].subspan(at, count);
-  if (rule.momentum == 0) return kernels::sgd<T>(step, g, w, w_out);
+  if (rule.momentum == 0) return kernels::sgd<T>(step, g, w, w_out, changes);
   return kernels::sgd_momentum<T>(step, g, w, x.before[1].subspan(at, count), w_out,
-                                  x.after[1].subspan(at, count));
+                                  x.after[1].subspan(at, count), changes);
 }
 
 template <class T>
-bool advance(const AdamRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+bool advance(const AdamRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at,
+             kernels::Changes<T> changes) {
   const std::size_t count = g.size();
   return kernels::adam<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count),
                           x.before[1].subspan(at, count), x.before[2].subspan(at, count),
                           x.after[0].subspan(at, count), x.after[1].subspan(at, count),
-                          x.after[2].subspan(at, count));
+                          x.after[2].subspan(at, count), changes);
 }
 
 template <class T>
-bool advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at) {
+bool advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, std::size_t at,
+             kernels::Changes<T> changes) {
   const std::size_t count = g.size();
   kernels::RmsPropMoments<const T> old;
   kernels::RmsPropMoments<T> out;
@@ -148,7 +165,7 @@ bool advance(const RmsPropRule& rule, std::span<const T> g, const Arrays<T>& x, 
   if (rule.centered) take(old.m, out.m);
   if (rule.momentum != 0) take(old.v, out.v);
   return kernels::rmsprop<T>(coefficients<T>(rule), g, x.before[0].subspan(at, count), old,
-                             x.after[0].subspan(at, count), out);
+                             x.after[0].subspan(at, count), out, changes);
 }
 
 // The gradient as the rule gets it: itself, or scaled and limited in `room`.
@@ -161,21 +178,28 @@ std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T
 }
 
 template <class T>
-bool advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool whole,
-                  Traces<T>& traces) {
+bool advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool measured,
+                  bool whole, Traces<T>& traces) {
   alignas(64) std::array<T, kPiece> room;
+  InlineVector<kernels::ChangeSum<T>*, 1 + kMaxMoments> changes;
+  for (std::size_t i = 0; measured && i < arrays.after.size(); ++i) {
+    changes.push_back(&traces[i]->change_of(part));
+  }
   bool finite = true;
   const std::size_t end = std::min(arrays.gradient.size(), (part + 1) * kPart);
   for (std::size_t at = part * kPart; at < end; at += kPiece) {
     const std::size_t count = std::min(kPiece, end - at);
     const std::span<const T> g = prepared<T>(step, arrays.gradient.subspan(at, count), room);
-    finite &=
-        std::visit([&](const auto& rule) { return advance<T>(rule, g, arrays, at); }, step.rule);
+    finite &= std::visit(
+        [&](const auto& rule) {
+          return advance<T>(rule, g, arrays, at, {changes.begin(), changes.size()});
+        },
+        step.rule);
     // The next piece comes from memory while this one is digested.
     prefetch(arrays.gradient, at + count);
     for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
     for (std::size_t i = 0; i < arrays.after.size(); ++i) {
-      traces[i]->look_at(part, at, count, whole);
+      traces[i]->digest(at, count, whole);
     }
   }
   return finite;
@@ -252,7 +276,7 @@ InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor&
     parallel_for(parts, 1, [&](std::size_t begin, std::size_t end) {
       const bool whole = begin == 0 && end == parts;
       for (std::size_t part = begin; part < end; ++part) {
-        if (!advance_part<T>(step, arrays, part, whole, traces)) finite = false;
+        if (!advance_part<T>(step, arrays, part, pass.change, whole, traces)) finite = false;
       }
     });
     InlineVector<Written, 1 + kMaxMoments> written(builders.size());

@@ -20,6 +20,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "tensor/kernels/comparison-inl.h"
 #include "tensor/kernels/convert-inl.h"
 #include "tensor/kernels/reduce-inl.h"
 #include "tensor/kernels/vectors-inl.h"
@@ -93,68 +94,6 @@ Change compare(const T* old_values, const T* new_values, std::size_t n) {
   return result;
 }
 
-// The bits of a size, which order numbers as the numbers are: below an infinity, and that below
-// NaNs.
-template <class T>
-using Bits = decltype(typename ChangeSum<T>::Lanes().largest);
-
-// f32 differences are multiplied by themselves as (d * 2^96) * d, so that squares of the small
-// steps of a moment keep their digits.
-template <class T>
-inline constexpr T kSquareScale = sizeof(T) == sizeof(float) ? T{0x1p96} : T{1};
-
-// Of the values themselves, after a difference that is not a number or has no end.
-template <class T>
-bool all_finite(const T* x, std::size_t n) {
-  return std::all_of(x, x + n, [](T value) { return std::isfinite(value); });
-}
-
-// Elements of as many as there are lanes of a sum.
-template <class T>
-class Comparison {
- public:
-  explicit HWY_INLINE Comparison(const typename ChangeSum<T>::Lanes& lanes) {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      squares_[v] = hn::Load(D(), lanes.squares.data() + v * kLanes);
-    }
-    largest_ = hn::Set(DBits(), lanes.largest);
-  }
-
-  template <class Access>
-  HWY_INLINE void add(Access access, const T* before, const T* after, std::size_t v) {
-    const auto old_value = access.load(D(), before), new_value = access.load(D(), after);
-    const auto differs = hn::Ne(hn::BitCast(DBits(), old_value), hn::BitCast(DBits(), new_value));
-    changed_ += hn::CountTrue(DBits(), differs);
-    const auto delta = hn::Sub(new_value, old_value);
-    largest_ = hn::Max(largest_, hn::BitCast(DBits(), hn::Abs(delta)));
-    const auto scaled =
-        sizeof(T) == sizeof(float) ? hn::Mul(delta, hn::Set(D(), kSquareScale<T>)) : delta;
-    squares_[v] = hn::Add(squares_[v], hn::Mul(scaled, delta));
-  }
-
-  HWY_INLINE void store(const T* after, std::size_t n, typename ChangeSum<T>::Lanes& lanes) const {
-    for (std::size_t v = 0; v < kVectors; ++v) {
-      hn::Store(squares_[v], D(), lanes.squares.data() + v * kLanes);
-    }
-    lanes.largest = hn::GetLane(hn::MaxOfLanes(DBits(), largest_));
-    lanes.changed += changed_;
-    const T infinity = std::numeric_limits<T>::infinity();
-    if (lanes.largest >= std::bit_cast<Bits<T>>(infinity)) {
-      lanes.finite = lanes.finite && all_finite(after, n);
-    }
-  }
-
-  static constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
-  static constexpr std::size_t kVectors = kSumLanes / kLanes;
-
- private:
-  using D = hn::ScalableTag<T>;
-  using DBits = hn::RebindToUnsigned<D>;
-  hn::Vec<D> squares_[kVectors];
-  hn::Vec<DBits> largest_;
-  std::uint64_t changed_ = 0;
-};
-
 template <class T>
 void compare_lanes(const T* before, const T* after, std::size_t n,
                    typename ChangeSum<T>::Lanes& lanes, Xxh3Sums::Lanes* digest,
@@ -162,11 +101,14 @@ void compare_lanes(const T* before, const T* after, std::size_t n,
   using Group = Comparison<T>;
   constexpr std::size_t kStripesOfGroup = kSumLanes * sizeof(T) / kStripe;
   constexpr std::size_t kGroups = kStripesOfBlock / kStripesOfGroup;
-  Group group(lanes);
+  const hn::ScalableTag<T> d;
+  Group group;
+  group.start(lanes);
   const auto add_group = [&](std::size_t at) HWY_ATTR {
     HWY_UNROLL(64)
     for (std::size_t v = 0; v < Group::kVectors; ++v) {
-      group.add(Whole{}, before + at + v * Group::kLanes, after + at + v * Group::kLanes, v);
+      const std::size_t from = at + v * Group::kLanes;
+      group.add(hn::LoadU(d, before + from), hn::LoadU(d, after + from), v);
     }
   };
   std::size_t i = 0;
@@ -187,14 +129,29 @@ void compare_lanes(const T* before, const T* after, std::size_t n,
     sums.store(*digest);
   }
   for (; i + kSumLanes <= n; i += kSumLanes) add_group(i);
-  for (std::size_t v = 0; i < n; ++v, i += Group::kLanes) {
-    if (i + Group::kLanes <= n) {
-      group.add(Whole{}, before + i, after + i, v);
-    } else {
-      group.add(Part{n - i}, before + i, after + i, v);
+  group.store(lanes);
+  for_each_vector(d, n - i, [&](auto access, std::size_t k) HWY_ATTR {
+    group.add_rest(access.load(d, before + i + k), access.load(d, after + i + k), k, lanes);
+  });
+  group.finish(after, n, lanes);
+}
+
+// Blocks of an array that is digested only. Four stripes at a time: with sixteen the compiler would
+// copy the whole secret to the stack first.
+void digest_blocks(const std::byte* bytes, std::size_t blocks, Xxh3Sums::Lanes& digest) {
+  constexpr std::size_t kUnrolled = 4;
+  const std::uint8_t* const secret = xxh3_secret();
+  Xxh3Vectors sums(digest);
+  for (std::size_t block = 0; block < blocks; ++block) {
+    for (std::size_t s = 0; s < kStripesOfBlock; s += kUnrolled, bytes += kUnrolled * kStripe) {
+      HWY_UNROLL(4)
+      for (std::size_t u = 0; u < kUnrolled; ++u) {
+        sums.add(bytes + kStripe * u, secret + 8 * (s + u));
+      }
     }
+    sums.scramble(secret + 128);
   }
-  group.store(after, n, lanes);
+  sums.store(digest);
 }
 
 void digest_end(const std::byte* end, std::size_t bytes, Xxh3Sums::Lanes& digest) {
@@ -208,22 +165,26 @@ void digest_end(const std::byte* end, std::size_t bytes, Xxh3Sums::Lanes& digest
   sums.store(digest);
 }
 
+// lane[l] + lane[l + half] for each l below half.
+template <std::size_t half, class T>
+HWY_INLINE void fold_once(T* lanes) {
+  const hn::CappedTag<T, half> d;
+  for (std::size_t l = 0; l < half; l += hn::Lanes(d)) {
+    hn::Store(hn::Add(hn::Load(d, lanes + l), hn::Load(d, lanes + l + half)), d, lanes + l);
+  }
+}
+
 // The fixed tree of docs/arithmetic.md, section 3, over the lanes of a sum.
 template <class T>
 T fold(const std::array<T, 64>& squares) {
   HWY_ALIGN T lanes[64];
   std::copy(squares.begin(), squares.end(), lanes);
-  const hn::ScalableTag<T> d;
-  std::size_t half = 32;
-  for (; half >= std::max(hn::Lanes(d), std::size_t{2}); half /= 2) {
-    for (std::size_t l = 0; l < half; l += hn::Lanes(d)) {
-      hn::Store(hn::Add(hn::Load(d, lanes + l), hn::Load(d, lanes + l + half)), d, lanes + l);
-    }
-  }
-  for (; half > 0; half /= 2) {
-    for (std::size_t l = 0; l < half; ++l) lanes[l] = lanes[l] + lanes[l + half];
-  }
-  return lanes[0];
+  fold_once<32>(lanes);
+  fold_once<16>(lanes);
+  fold_once<8>(lanes);
+  fold_once<4>(lanes);
+  fold_once<2>(lanes);
+  return lanes[0] + lanes[1];
 }
 
 ChangeTable change_table() {
@@ -231,6 +192,7 @@ ChangeTable change_table() {
           .lanes_f64 = compare_lanes<double>,
           .fold_f32 = fold<float>,
           .fold_f64 = fold<double>,
+          .digest_blocks = digest_blocks,
           .digest_end = digest_end,
           .f32 = compare<float>,
           .f64 = compare<double>,
@@ -257,8 +219,6 @@ double fold(const ChangeTable& table, const std::array<T, 64>& lanes) {
     return table.fold_f64(lanes);
   }
 }
-
-constexpr std::size_t kChunk = 4096;
 
 }  // namespace
 
@@ -299,12 +259,18 @@ void ChangeSum<T>::add(std::span<const T> before, std::span<const T> after, Xxh3
       table.lanes_f64(before.data() + i, after.data() + i, n, lanes_, sums, blocks);
     }
     i += n;
-    in_chunk_ += n;
-    if (in_chunk_ < kChunk) continue;
-    chunks_.add(fold(table, lanes_.squares));
-    lanes_.squares = {};
-    in_chunk_ = 0;
+    passed(n);
   }
+}
+
+template <class T>
+void ChangeSum<T>::passed(std::size_t n) {
+  PALINODE_ASSERT(n <= room());
+  in_chunk_ += n;
+  if (in_chunk_ < kChunk) return;
+  chunks_.add(fold(HWY_DYNAMIC_DISPATCH(change_table)(), lanes_.squares));
+  lanes_.squares = {};
+  in_chunk_ = 0;
 }
 
 template <class T>
@@ -370,6 +336,12 @@ const std::uint8_t* xxh3_secret() {
 Xxh3Sums::Lanes Xxh3Sums::start() {
   return {{kPrime32[2], kPrime64[0], kPrime64[1], kPrime64[2], kPrime64[3], kPrime32[1],
            kPrime64[4], kPrime32[0]}};
+}
+
+void Xxh3Sums::add(std::span<const std::byte> bytes) {
+  const std::size_t blocks = std::min(bytes.size() / kBlock, blocks_);
+  HWY_DYNAMIC_DISPATCH(change_table)().digest_blocks(bytes.data(), blocks, lanes_);
+  blocks_ -= blocks;
 }
 
 std::array<std::uint8_t, 16> Xxh3Sums::finish(std::span<const std::byte> array) const {

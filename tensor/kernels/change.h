@@ -32,6 +32,9 @@ class Xxh3Sums {
   static constexpr std::size_t kLong = 241, kBlock = 1024;
   explicit Xxh3Sums(std::size_t bytes) : blocks_((bytes - 1) / kBlock) {}
 
+  // The next bytes of the array: a multiple of 1024 but for the last ones.
+  void add(std::span<const std::byte> bytes);
+
   // What was added so far, and then the rest of the array.
   std::array<std::uint8_t, 16> finish(std::span<const std::byte> array) const;
 
@@ -70,6 +73,13 @@ class ChangeSum {
   // that are very small or very large, and what is not finite, are taken once more, in f64.
   Change total(std::span<const T> before, std::span<const T> after) const;
 
+  // For a kernel that compares what it writes (update.h): it adds up to room() elements to
+  // lanes(), a multiple of 64 but for the last ones, and passed(n) says how many they were.
+  struct Lanes;
+  Lanes& lanes() { return lanes_; }
+  std::size_t room() const { return kChunk - in_chunk_; }
+  void passed(std::size_t n);
+
   // What the kernels see.
   struct Lanes {
     alignas(64) std::array<T, 64> squares{};  // of f32, times 2^96
@@ -80,9 +90,13 @@ class ChangeSum {
   };
 
  private:
+  static constexpr std::size_t kChunk = 4096;
   Lanes lanes_;
   ChunkSums<double> chunks_;
   std::size_t in_chunk_ = 0;
 };
+
+template <class T>
+using ChangeLanes = typename ChangeSum<T>::Lanes;
 
 }  // namespace palinode::kernels

@@ -20,6 +20,8 @@ struct ChangeTable {
                     ChangeSum<double>::Lanes& lanes, Xxh3Sums::Lanes* digest, std::size_t blocks);
   float (*fold_f32)(const std::array<float, 64>& lanes);
   double (*fold_f64)(const std::array<double, 64>& lanes);
+  // Blocks of 1024 bytes of an array that is not compared here.
+  void (*digest_blocks)(const std::byte* bytes, std::size_t blocks, Xxh3Sums::Lanes& digest);
   // The last 1 to 1024 bytes of an array, with at least 64 of it in all before `end`.
   void (*digest_end)(const std::byte* end, std::size_t bytes, Xxh3Sums::Lanes& digest);
   Change (*f32)(const float* before, const float* after, std::size_t n);

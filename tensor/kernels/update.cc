@@ -1,5 +1,7 @@
 #include "tensor/kernels/update.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -13,6 +15,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "tensor/kernels/comparison-inl.h"
 #include "tensor/kernels/update-inl.h"
 #include "tensor/kernels/vectors-inl.h"
 
@@ -21,17 +24,32 @@ namespace palinode::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Writes values and knows whether all of them are finite: as bits, the sizes of those that are not
+template <class T>
+using Floats = hn::Vec<hn::ScalableTag<T>>;
+
+// Lanes that are not stored hold what a rule makes of zeros; here they hold zeros again.
+template <class V>
+HWY_INLINE V stored_lanes(Whole, V x) {
+  return x;
+}
+template <class V>
+HWY_INLINE V stored_lanes(Part part, V x) {
+  return hn::IfThenElseZero(hn::FirstN(hn::DFromV<V>(), part.count), x);
+}
+
+// What a rule writes goes through one of these: values of `output` (0 is the weight) with the ones
+// before. Both know in the end whether all were finite: as bits, the sizes of values that are not
 // lie at or above that of an infinity.
 template <class T>
 class Finite {
  public:
   HWY_INLINE Finite() : largest_(hn::Zero(DBits())) {}
+
   template <class Access>
-  HWY_INLINE void write(Access access, hn::Vec<hn::ScalableTag<T>> x, T* out) {
-    access.store(D(), x, out);
-    const auto size = hn::BitCast(DBits(), hn::Abs(x));
-    largest_ = hn::Max(largest_, kept(access, size));
+  HWY_INLINE void write(Access access, std::size_t, Floats<T>, Floats<T> after, T* out) {
+    access.store(D(), after, out);
+    const auto size = hn::BitCast(DBits(), hn::Abs(stored_lanes(access, after)));
+    largest_ = hn::Max(largest_, size);
   }
   HWY_INLINE bool all() const {
     const auto infinity = hn::BitCast(DBits(), hn::Inf(D()));
@@ -41,40 +59,99 @@ class Finite {
  private:
   using D = hn::ScalableTag<T>;
   using DBits = hn::RebindToUnsigned<D>;
-  static HWY_INLINE hn::Vec<DBits> kept(Whole, hn::Vec<DBits> size) { return size; }
-  // Lanes that are not stored hold what a rule makes of zeros.
-  static HWY_INLINE hn::Vec<DBits> kept(Part part, hn::Vec<DBits> size) {
-    return hn::IfThenElseZero(hn::FirstN(DBits(), part.count), size);
-  }
   hn::Vec<DBits> largest_;
 };
 
+// The same with the statistics of the change. `v` is the vector's place in a group of 64 elements.
 template <class T>
-bool sgd(const SgdStep<T>& step, const T* g, const T* w, T* w_out, std::size_t n) {
+struct Compared {
+  template <class Access>
+  HWY_INLINE void write(Access access, std::size_t output, Floats<T> before, Floats<T> after,
+                        T* out) const {
+    access.store(hn::ScalableTag<T>(), after, out);
+    sums[output].add(before, stored_lanes(access, after), v);
+  }
+  Comparison<T>* sums;
+  std::size_t v;
+};
+
+template <class T>
+struct ComparedRest {
+  template <class Access>
+  HWY_INLINE void write(Access access, std::size_t output, Floats<T> before, Floats<T> after,
+                        T* out) const {
+    access.store(hn::ScalableTag<T>(), after, out);
+    sums[output].add_rest(before, stored_lanes(access, after), lane, *changes[output]);
+  }
+  Comparison<T>* sums;
+  ChangeLanes<T>* const* changes;
+  std::size_t lane;
+};
+
+// Calls body(access, i, writer) over n elements; at most 4096 of them if changes are wanted of the
+// kOutputs arrays `out`.
+template <std::size_t kOutputs, class T, class Body>
+HWY_INLINE bool run(std::size_t n, ChangeLanes<T>* const* changes,
+                    const std::array<T*, kOutputs>& out, const Body& body) {
   const hn::ScalableTag<T> d;
-  Finite<T> finite;
-  for_each_vector(d, n, [=, &finite](auto access, std::size_t i) HWY_ATTR {
-    const auto weight = access.load(d, w + i);
-    const auto gradient = DecayedGradient(d, step, access.load(d, g + i), weight);
-    finite.write(access, SgdWeight(d, step, weight, gradient), w_out + i);
+  if (changes == nullptr) {
+    Finite<T> finite;
+    for_each_vector(d, n, [&](auto access, std::size_t i) HWY_ATTR { body(access, i, finite); });
+    return finite.all();
+  }
+  constexpr std::size_t kVectors = Comparison<T>::kVectors, kLanes = Comparison<T>::kLanes;
+  Comparison<T> sums[kOutputs];
+  HWY_UNROLL(4)
+  for (std::size_t k = 0; k < kOutputs; ++k) sums[k].start(*changes[k]);
+  std::size_t i = 0;
+  for (; i + kVectors * kLanes <= n; i += kVectors * kLanes) {
+    HWY_UNROLL(64)
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      body(Whole{}, i + v * kLanes, Compared<T>{sums, v});
+    }
+  }
+  HWY_UNROLL(4)
+  for (std::size_t k = 0; k < kOutputs; ++k) sums[k].store(*changes[k]);
+  for_each_vector(d, n - i, [&](auto access, std::size_t lane) HWY_ATTR {
+    body(access, i + lane, ComparedRest<T>{sums, changes, lane});
   });
-  return finite.all();
+  bool finite = true;
+  HWY_UNROLL(4)
+  for (std::size_t k = 0; k < kOutputs; ++k) {
+    sums[k].finish(out[k], n, *changes[k]);
+    finite = finite && changes[k]->finite;
+  }
+  return finite;
 }
 
 template <class T>
-bool sgd_momentum(const SgdStep<T>& step, const T* g, const T* w, const T* v, T* w_out, T* v_out,
-                  std::size_t n) {
+bool sgd(const SgdStep<T>& rule, const T* g, const T* w, T* w_out, std::size_t n,
+         ChangeLanes<T>* const* changes) {
   const hn::ScalableTag<T> d;
-  Finite<T> finite;
-  for_each_vector(d, n, [=, &finite](auto access, std::size_t i) HWY_ATTR {
+  const SgdStep<T> step = rule;  // no store can change it
+  const std::array<T*, 1> out = {w_out};
+  return run<1, T>(n, changes, out, [=](auto access, std::size_t i, auto&& writer) HWY_ATTR {
     const auto weight = access.load(d, w + i);
     const auto gradient = DecayedGradient(d, step, access.load(d, g + i), weight);
-    const auto velocity = Velocity(d, step, access.load(d, v + i), gradient);
-    const auto direction = SgdDirection(d, step, gradient, velocity);
-    finite.write(access, velocity, v_out + i);
-    finite.write(access, SgdWeight(d, step, weight, direction), w_out + i);
+    writer.write(access, 0, weight, SgdWeight(d, step, weight, gradient), w_out + i);
   });
-  return finite.all();
+}
+
+template <class T>
+bool sgd_momentum(const SgdStep<T>& rule, const T* g, const T* w, const T* v, T* w_out, T* v_out,
+                  std::size_t n, ChangeLanes<T>* const* changes) {
+  const hn::ScalableTag<T> d;
+  const SgdStep<T> step = rule;
+  const std::array<T*, 2> out = {w_out, v_out};
+  return run<2, T>(n, changes, out, [=](auto access, std::size_t i, auto&& writer) HWY_ATTR {
+    const auto weight = access.load(d, w + i);
+    const auto gradient = DecayedGradient(d, step, access.load(d, g + i), weight);
+    const auto before = access.load(d, v + i);
+    const auto velocity = Velocity(d, step, before, gradient);
+    const auto direction = SgdDirection(d, step, gradient, velocity);
+    writer.write(access, 1, before, velocity, v_out + i);
+    writer.write(access, 0, weight, SgdWeight(d, step, weight, direction), w_out + i);
+  });
 }
 
 template <class T>
@@ -85,48 +162,68 @@ void prepare_gradient(T scale, T limit, const T* g, T* out, std::size_t n) {
   });
 }
 
-template <class T>
-bool rmsprop(const RmsPropStep<T>& step, const T* g, const T* w, RmsPropPointers<const T> old,
-             T* w_out, RmsPropPointers<T> out, std::size_t n) {
+template <bool kCentered, bool kMomentum, class T>
+HWY_INLINE bool rmsprop_of(const RmsPropStep<T>& rule, const T* g, const T* w,
+                           RmsPropPointers<const T> old, T* w_out, RmsPropPointers<T> next,
+                           std::size_t n, ChangeLanes<T>* const* changes) {
   const hn::ScalableTag<T> d;
-  Finite<T> finite;
-  for_each_vector(d, n, [=, &finite](auto access, std::size_t i) HWY_ATTR {
+  const RmsPropStep<T> step = rule;
+  constexpr std::size_t kVelocity = kCentered ? 3 : 2;
+  constexpr std::size_t kOutputs = 2 + std::size_t{kCentered} + std::size_t{kMomentum};
+  std::array<T*, kOutputs> out = {w_out, next.s};
+  if constexpr (kCentered) out[2] = next.m;
+  if constexpr (kMomentum) out[kVelocity] = next.v;
+  return run<kOutputs, T>(n, changes, out, [=](auto access, std::size_t i, auto&& writer) HWY_ATTR {
     const auto weight = access.load(d, w + i);
     const auto gradient = DecayedGradient(d, step, access.load(d, g + i), weight);
-    const auto square = MeanSquare(d, step, access.load(d, old.s + i), gradient);
+    const auto old_square = access.load(d, old.s + i);
+    const auto square = MeanSquare(d, step, old_square, gradient);
     auto variance = square;
-    if (old.m != nullptr) {
-      const auto mean = MeanGradient(d, step, access.load(d, old.m + i), gradient);
+    if constexpr (kCentered) {
+      const auto old_mean = access.load(d, old.m + i);
+      const auto mean = MeanGradient(d, step, old_mean, gradient);
       variance = Centered(d, square, mean);
-      finite.write(access, mean, out.m + i);
+      writer.write(access, 2, old_mean, mean, next.m + i);
     }
     const auto root = hn::Add(hn::Sqrt(variance), hn::Set(d, step.eps));
     auto direction = hn::Div(gradient, root);
-    if (old.v != nullptr) {
-      direction = Velocity(d, step, access.load(d, old.v + i), direction);
-      finite.write(access, direction, out.v + i);
+    if constexpr (kMomentum) {
+      const auto old_velocity = access.load(d, old.v + i);
+      direction = Velocity(d, step, old_velocity, direction);
+      writer.write(access, kVelocity, old_velocity, direction, next.v + i);
     }
-    finite.write(access, square, out.s + i);
-    finite.write(access, SgdWeight(d, step, weight, direction), w_out + i);
+    writer.write(access, 1, old_square, square, next.s + i);
+    writer.write(access, 0, weight, SgdWeight(d, step, weight, direction), w_out + i);
   });
-  return finite.all();
 }
 
 template <class T>
-bool adam(const AdamStep<T>& step, const T* g, const T* w, const T* m, const T* v, T* w_out,
-          T* m_out, T* v_out, std::size_t n) {
+bool rmsprop(const RmsPropStep<T>& step, const T* g, const T* w, RmsPropPointers<const T> old,
+             T* w_out, RmsPropPointers<T> out, std::size_t n, ChangeLanes<T>* const* changes) {
+  if (old.m != nullptr) {
+    if (old.v != nullptr) return rmsprop_of<true, true>(step, g, w, old, w_out, out, n, changes);
+    return rmsprop_of<true, false>(step, g, w, old, w_out, out, n, changes);
+  }
+  if (old.v != nullptr) return rmsprop_of<false, true>(step, g, w, old, w_out, out, n, changes);
+  return rmsprop_of<false, false>(step, g, w, old, w_out, out, n, changes);
+}
+
+template <class T>
+bool adam(const AdamStep<T>& rule, const T* g, const T* w, const T* m, const T* v, T* w_out,
+          T* m_out, T* v_out, std::size_t n, ChangeLanes<T>* const* changes) {
   const hn::ScalableTag<T> d;
-  Finite<T> finite;
-  for_each_vector(d, n, [=, &finite](auto access, std::size_t i) HWY_ATTR {
+  const AdamStep<T> step = rule;
+  const std::array<T*, 3> out = {w_out, m_out, v_out};
+  return run<3, T>(n, changes, out, [=](auto access, std::size_t i, auto&& writer) HWY_ATTR {
     const auto gradient = access.load(d, g + i);
     const auto weight = access.load(d, w + i);
-    const auto first = FirstMoment(d, step, access.load(d, m + i), gradient);
-    const auto second = SecondMoment(d, step, access.load(d, v + i), gradient);
-    finite.write(access, first, m_out + i);
-    finite.write(access, second, v_out + i);
-    finite.write(access, AdamWeight(d, step, weight, first, second), w_out + i);
+    const auto old_first = access.load(d, m + i), old_second = access.load(d, v + i);
+    const auto first = FirstMoment(d, step, old_first, gradient);
+    const auto second = SecondMoment(d, step, old_second, gradient);
+    writer.write(access, 1, old_first, first, m_out + i);
+    writer.write(access, 2, old_second, second, v_out + i);
+    writer.write(access, 0, weight, AdamWeight(d, step, weight, first, second), w_out + i);
   });
-  return finite.all();
 }
 
 template <class T>
@@ -168,14 +265,27 @@ UpdateTable<double> table(double) { return HWY_DYNAMIC_DISPATCH(update_f64)(); }
 // Values per thread that are worth waking it for.
 constexpr std::size_t kMinPerThread = 16384;
 
-// Calls part(begin, end) on the threads' shares of n values; whether it was true of all.
-template <class Part>
-bool all_of_parts(std::size_t n, const Part& part) {
+// Calls part(i, n, lanes) for elements [i, i + n), on several threads unless changes are wanted;
+// whether it was true of all.
+template <class T, class Part>
+bool all_of_parts(std::size_t count, Changes<T> changes, const Part& part) {
+  if (!changes.empty()) {
+    bool all = true;
+    for (std::size_t i = 0; i < count;) {
+      const std::size_t n = std::min(count - i, changes[0]->room());
+      std::array<ChangeLanes<T>*, 4> lanes{};
+      for (std::size_t k = 0; k < changes.size(); ++k) lanes[k] = &changes[k]->lanes();
+      all &= part(i, n, lanes.data());
+      for (ChangeSum<T>* const change : changes) change->passed(n);
+      i += n;
+    }
+    return all;
+  }
   std::atomic<bool> all = true;
   const auto body = [&](std::size_t begin, std::size_t end) {
-    if (!part(begin, end)) all.store(false, std::memory_order_relaxed);
+    if (!part(begin, end - begin, nullptr)) all.store(false, std::memory_order_relaxed);
   };
-  parallel_for(n, kMinPerThread, std::ref(body));
+  parallel_for(count, kMinPerThread, std::ref(body));
   return all.load(std::memory_order_relaxed);
 }
 
@@ -195,54 +305,63 @@ void prepare_gradient(T scale, T limit, std::span<const T> g, std::span<T> out) 
 }
 
 template <class T>
-bool sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out) {
+bool sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out,
+         Changes<T> changes) {
+  PALINODE_ASSERT(changes.empty() || changes.size() == 1);
   PALINODE_ASSERT(w.size() == g.size() && w_out.size() == g.size());
   const auto function = table(T{}).sgd;
-  const auto body = [&](std::size_t i, std::size_t end) {
-    return function(step, g.data() + i, w.data() + i, w_out.data() + i, end - i);
+  const auto body = [&](std::size_t i, std::size_t n, ChangeLanes<T>* const* lanes) {
+    return function(step, g.data() + i, w.data() + i, w_out.data() + i, n, lanes);
   };
-  return all_of_parts(g.size(), body);
+  return all_of_parts(g.size(), changes, body);
 }
 
 template <class T>
 bool sgd_momentum(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w,
-                  std::span<const T> v, std::span<T> w_out, std::span<T> v_out) {
+                  std::span<const T> v, std::span<T> w_out, std::span<T> v_out,
+                  Changes<T> changes) {
+  PALINODE_ASSERT(changes.empty() || changes.size() == 2);
   PALINODE_ASSERT(w.size() == g.size() && v.size() == g.size());
   PALINODE_ASSERT(w_out.size() == g.size() && v_out.size() == g.size());
   const auto function = table(T{}).sgd_momentum;
-  const auto body = [&](std::size_t i, std::size_t end) {
+  const auto body = [&](std::size_t i, std::size_t n, ChangeLanes<T>* const* lanes) {
     return function(step, g.data() + i, w.data() + i, v.data() + i, w_out.data() + i,
-                    v_out.data() + i, end - i);
+                    v_out.data() + i, n, lanes);
   };
-  return all_of_parts(g.size(), body);
+  return all_of_parts(g.size(), changes, body);
 }
 
 template <class T>
 bool adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
-          std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out) {
+          std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out,
+          Changes<T> changes) {
+  PALINODE_ASSERT(changes.empty() || changes.size() == 3);
   PALINODE_ASSERT(w.size() == g.size() && m.size() == g.size() && v.size() == g.size());
   PALINODE_ASSERT(w_out.size() == g.size() && m_out.size() == g.size() && v_out.size() == g.size());
   const auto function = table(T{}).adam;
-  const auto body = [&](std::size_t i, std::size_t end) {
+  const auto body = [&](std::size_t i, std::size_t n, ChangeLanes<T>* const* lanes) {
     return function(step, g.data() + i, w.data() + i, m.data() + i, v.data() + i, w_out.data() + i,
-                    m_out.data() + i, v_out.data() + i, end - i);
+                    m_out.data() + i, v_out.data() + i, n, lanes);
   };
-  return all_of_parts(g.size(), body);
+  return all_of_parts(g.size(), changes, body);
 }
 
 template <class T>
 bool rmsprop(const RmsPropStep<T>& step, std::span<const T> g, std::span<const T> w,
-             const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out) {
+             const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out,
+             Changes<T> changes) {
+  PALINODE_ASSERT(changes.empty() ||
+                  changes.size() == 2 + (old.m.empty() ? 0U : 1U) + (old.v.empty() ? 0U : 1U));
   PALINODE_ASSERT(w.size() == g.size() && w_out.size() == g.size());
   PALINODE_ASSERT(old.s.size() == g.size() && out.s.size() == g.size());
   PALINODE_ASSERT(old.m.size() == out.m.size() && (old.m.empty() || old.m.size() == g.size()));
   PALINODE_ASSERT(old.v.size() == out.v.size() && (old.v.empty() || old.v.size() == g.size()));
   const auto function = table(T{}).rmsprop;
-  const auto body = [&](std::size_t i, std::size_t end) {
+  const auto body = [&](std::size_t i, std::size_t n, ChangeLanes<T>* const* lanes) {
     return function(step, g.data() + i, w.data() + i, pointers(old, i), w_out.data() + i,
-                    pointers(out, i), end - i);
+                    pointers(out, i), n, lanes);
   };
-  return all_of_parts(g.size(), body);
+  return all_of_parts(g.size(), changes, body);
 }
 
 template <class T>
@@ -267,26 +386,28 @@ double power(double base, std::uint64_t exponent) {
 template void prepare_gradient(float, float, std::span<const float>, std::span<float>);
 template bool rmsprop(const RmsPropStep<float>&, std::span<const float>, std::span<const float>,
                       const RmsPropMoments<const float>&, std::span<float>,
-                      const RmsPropMoments<float>&);
+                      const RmsPropMoments<float>&, Changes<float>);
 template bool sgd(const SgdStep<float>&, std::span<const float>, std::span<const float>,
-                  std::span<float>);
+                  std::span<float>, Changes<float>);
 template bool sgd_momentum(const SgdStep<float>&, std::span<const float>, std::span<const float>,
-                           std::span<const float>, std::span<float>, std::span<float>);
+                           std::span<const float>, std::span<float>, std::span<float>,
+                           Changes<float>);
 template bool adam(const AdamStep<float>&, std::span<const float>, std::span<const float>,
                    std::span<const float>, std::span<const float>, std::span<float>,
-                   std::span<float>, std::span<float>);
+                   std::span<float>, std::span<float>, Changes<float>);
 template void axpy(float, std::span<const float>, std::span<const float>, std::span<float>);
 template void prepare_gradient(double, double, std::span<const double>, std::span<double>);
 template bool rmsprop(const RmsPropStep<double>&, std::span<const double>, std::span<const double>,
                       const RmsPropMoments<const double>&, std::span<double>,
-                      const RmsPropMoments<double>&);
+                      const RmsPropMoments<double>&, Changes<double>);
 template bool sgd(const SgdStep<double>&, std::span<const double>, std::span<const double>,
-                  std::span<double>);
+                  std::span<double>, Changes<double>);
 template bool sgd_momentum(const SgdStep<double>&, std::span<const double>, std::span<const double>,
-                           std::span<const double>, std::span<double>, std::span<double>);
+                           std::span<const double>, std::span<double>, std::span<double>,
+                           Changes<double>);
 template bool adam(const AdamStep<double>&, std::span<const double>, std::span<const double>,
                    std::span<const double>, std::span<const double>, std::span<double>,
-                   std::span<double>, std::span<double>);
+                   std::span<double>, std::span<double>, Changes<double>);
 template void axpy(double, std::span<const double>, std::span<const double>, std::span<double>);
 
 }  // namespace palinode::kernels

@@ -10,7 +10,14 @@
 #include <cstdint>
 #include <span>
 
+#include "tensor/kernels/change.h"
+
 namespace palinode::kernels {
+
+// Where a rule adds up how far its outputs are from what they replace, if that is wanted: w_out
+// first, then the moments in their order. Such a call is one thread's.
+template <class T>
+using Changes = std::span<ChangeSum<T>* const>;
 
 template <class T>
 struct SgdStep {
@@ -28,13 +35,15 @@ void prepare_gradient(T scale, T limit, std::span<const T> g, std::span<T> out);
 
 // g = g + wd * w (unless wd is 0);  w_out = w - lr * g.
 template <class T>
-bool sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out);
+bool sgd(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<T> w_out,
+         Changes<T> changes = {});
 
 // g = g + wd * w (unless wd is 0);  v_out = mu * v + g;  w_out = w - lr * v_out, or with Nesterov's
 // look ahead w_out = w - lr * (g + mu * v_out).
 template <class T>
 bool sgd_momentum(const SgdStep<T>& step, std::span<const T> g, std::span<const T> w,
-                  std::span<const T> v, std::span<T> w_out, std::span<T> v_out);
+                  std::span<const T> v, std::span<T> w_out, std::span<T> v_out,
+                  Changes<T> changes = {});
 
 // The coefficients of Adam at one step; with decay, of AdamW.
 template <class T>
@@ -53,7 +62,8 @@ struct AdamStep {
 // w = w - decay * w (unless decay is 0);  w_out = w - a * (m_out / (sqrt(v_out) * r + eps)).
 template <class T>
 bool adam(const AdamStep<T>& step, std::span<const T> g, std::span<const T> w, std::span<const T> m,
-          std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out);
+          std::span<const T> v, std::span<T> w_out, std::span<T> m_out, std::span<T> v_out,
+          Changes<T> changes = {});
 
 template <class T>
 struct RmsPropStep {
@@ -78,7 +88,8 @@ struct RmsPropMoments {
 // w_out = w - lr * d.
 template <class T>
 bool rmsprop(const RmsPropStep<T>& step, std::span<const T> g, std::span<const T> w,
-             const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out);
+             const RmsPropMoments<const T>& old, std::span<T> w_out, const RmsPropMoments<T>& out,
+             Changes<T> changes = {});
 
 // y + s * x, in two rounded operations.
 template <class T>

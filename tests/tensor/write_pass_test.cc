@@ -126,6 +126,44 @@ TYPED_TEST(WritePassOf, AStepHasTheBitsOfTheKernelsOverWholeArrays) {
   }
 }
 
+TYPED_TEST(WritePassOf, AStepOfRmsPropHasTheChangeOfEveryMoment) {
+  using T = TypeParam;
+  for (const bool centered : {false, true}) {
+    for (const double momentum : {0.0, 0.9}) {
+      const RmsPropRule rule{.lr = 0.1,
+                             .alpha = 0.9,
+                             .eps = 1e-8,
+                             .momentum = momentum,
+                             .weight_decay = 0.01,
+                             .centered = centered};
+      for (const std::size_t n : Sizes{1, 65, 1100, 5003}) {
+        const Tensor w = random<T>(n, 1), g = random<T>(n, 2);
+        const std::size_t moments = moments_of(rule);
+        std::vector<Tensor> old;
+        for (std::size_t k = 0; k < moments; ++k) old.push_back(Tensor::full<T>({n}, T(k + 1)));
+        for_each_simd([&] {
+          const auto got = take_step({.gradient = g, .rule = rule}, w, old, kAll);
+          for (std::size_t k = 0; k <= moments; ++k) {
+            expect_written<T>(got[k], k == 0 ? w : old[k - 1], got[k].value.template values<T>());
+          }
+        });
+      }
+    }
+  }
+}
+
+TYPED_TEST(WritePassOf, WhoAsksOnlyForFiniteValuesGetsNeitherChangeNorDigest) {
+  using T = TypeParam;
+  const Tensor w = random<T>(20000, 1), g = random<T>(20000, 2);
+  const Step step{.gradient = g, .rule = SgdRule{.lr = 0.1, .momentum = 0.9}};
+  for (const Written& got : take_step(step, w, std::array{w}, {.finite = true})) {
+    EXPECT_TRUE(got.finite);
+    EXPECT_FALSE(got.digest.has_value());
+    EXPECT_EQ(got.change.elements_changed, 0u);
+    EXPECT_EQ(got.change.l2, 0);
+  }
+}
+
 TYPED_TEST(WritePassOf, NotWantedIsNotComputed) {
   using T = TypeParam;
   const Tensor old = random<T>(100, 1), value = random<T>(100, 2);

@@ -2,9 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 
 namespace palinode {
+namespace {
+
+// Bytes of a store that are worth waking threads for.
+constexpr std::size_t kParallelBytes = std::size_t{1} << 18;
+
+}  // namespace
 
 std::string_view role_name(Role role) {
   switch (role) {
@@ -46,9 +56,23 @@ Sha256Digest fingerprint(const Store& store) { return fingerprint(store.entries(
 
 Sha256Digest fingerprint(std::span<const Entry> entries) {
   std::map<std::string_view, const Tensor*> sorted;
-  for (const Entry& entry : entries) sorted.emplace(entry.name, &entry.value);
+  std::size_t bytes = 0;
+  for (const Entry& entry : entries) {
+    sorted.emplace(entry.name, &entry.value);
+    bytes += entry.value.bytes();
+  }
+  const std::vector<std::pair<std::string_view, const Tensor*>> named(sorted.begin(), sorted.end());
+  std::vector<Sha256Digest> leaves(named.size());
+  const auto digest = [&](std::size_t i) {
+    leaves[i] = leaf_digest(named[i].first, *named[i].second);
+  };
+  if (named.size() > 1 && bytes >= kParallelBytes) {
+    parallel_jobs(named.size(), digest);
+  } else {
+    for (std::size_t i = 0; i < named.size(); ++i) digest(i);
+  }
   Sha256 sha;
-  for (const auto& [name, value] : sorted) sha.add(leaf_digest(name, *value));
+  for (const Sha256Digest& leaf : leaves) sha.add(leaf);
   return sha.finish();
 }
 

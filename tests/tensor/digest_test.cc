@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <vector>
+
+#include "tensor/ledger.h"
+#include "tensor/parallel.h"
 
 namespace palinode {
 namespace {
@@ -41,6 +45,57 @@ TEST(LeafDigest, CoversNameTypeAndShape) {
   EXPECT_NE(digest, leaf_digest("v", x));
   EXPECT_NE(digest, leaf_digest("w", x.reshape({3, 2})));
   EXPECT_NE(digest, leaf_digest("w", Tensor::zeros({2, 3}, Dtype::kI32)));
+}
+
+// By the definition, from one canonical copy: name, type, rank, extents, values.
+Sha256Digest defined_leaf(std::string_view name, std::vector<float> values) {
+  for (float& x : values) x = std::isnan(x) ? std::numeric_limits<float>::quiet_NaN() : x;
+  const std::string_view zero("\0", 1);
+  Sha256 sha;
+  sha.add(name).add(zero).add("f32").add(zero).add(std::uint64_t{1});
+  return sha.add(std::uint64_t{values.size()}).add(std::as_bytes(std::span(values))).finish();
+}
+
+// Slices of 256 KiB are searched ahead of their digest.
+TEST(LeafDigest, OfALargeArrayIsThatOfItsCanonicalBytesWhateverTheThreads) {
+  constexpr std::size_t kSlice = 65536;
+  const std::size_t before = threads();
+  for (const std::size_t n : {2 * kSlice - 1, 2 * kSlice, 3 * kSlice, 3 * kSlice + 7}) {
+    std::vector<float> values(n);
+    for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<float>(i);
+    for (const std::size_t nan_at :
+         {n, std::size_t{0}, kSlice - 1, kSlice, 2 * kSlice - 2, n - 1}) {
+      std::vector<float> some = values;
+      if (nan_at < n) some[nan_at] = -std::numeric_limits<float>::quiet_NaN();
+      const Sha256Digest want = defined_leaf("w", some);
+      for (const std::size_t used : {1U, 2U, 3U}) {
+        set_threads(used);
+        EXPECT_EQ(leaf_digest("w", Tensor::from<float>(some, {n})), want) << n << ", " << nan_at;
+      }
+    }
+  }
+  set_threads(before);
+}
+
+TEST(Fingerprint, OfAFrozenStoreIsOneDigestOverItsLeavesByNameWhateverTheThreads) {
+  const std::size_t before = threads();
+  for (const std::size_t used : {1U, 2U, 3U}) {
+    set_threads(used);
+    Ledger ledger;
+    const Store& theta = ledger.open("theta", Role::kIdentity);
+    Proposal proposal{.proposer = "test"};
+    Sha256 sha;
+    for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+      const float x = static_cast<float>(name[0]);
+      sha.add(defined_leaf(name, std::vector<float>(30000, x)));
+      // Created from the last to the first: the order of the leaves is that of the names.
+      proposal.writes.insert(proposal.writes.begin(),
+                             {&theta, name, Tensor::full<float>({30000}, x), true});
+    }
+    ledger.commit(proposal);
+    EXPECT_EQ(ledger.freeze(theta), sha.finish()) << used;
+  }
+  set_threads(before);
 }
 
 }  // namespace

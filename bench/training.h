@@ -32,14 +32,15 @@ inline Tensor random_labels(std::size_t rows, std::size_t classes) {
   return Tensor::from<std::int32_t>(labels, {rows});
 }
 
-// A model of type M, built as M(store, config), trained on one batch over and over.
+// A model of type M, built as M(store, config), trained on one batch over and over. Records go to
+// the file `path`, if there is one.
 template <class M>
 class Training {
  public:
   template <class Config>
   Training(const Config& config, Descent descent, Tensor x, Tensor y,
-           Ledger::Level level = Ledger::Level::kDigest)
-      : ledger_(level),
+           Ledger::Level level = Ledger::Level::kDigest, const std::string& path = "")
+      : ledger_(path.empty() ? Ledger(level) : Ledger(level, path)),
         theta_(ledger_.open("theta", Role::kIdentity)),
         model_(theta_, config),
         x_(std::move(x)),

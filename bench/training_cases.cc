@@ -1,15 +1,19 @@
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 #include <openssl/evp.h>
+#include <unistd.h>
 #include <xxhash.h>
 
+#include <filesystem>
 #include <memory>
+#include <system_error>
+#include <utility>
 
-#include "autograd/ops.h"
 #include "bench/case.h"
 #include "bench/limits.h"
+#include "bench/training.h"
+#include "nn/gpt.h"
 #include "nn/mlp.h"
-#include "optim/adam.h"
-#include "optim/sgd.h"
 #include "tensor/parallel.h"
 
 namespace palinode::bench {
@@ -17,52 +21,66 @@ namespace {
 
 constexpr std::size_t kMib = std::size_t{1} << 20;
 
-// Training a classifier on one batch, over and over.
-template <class Optimizer>
-struct Training {
-  Training(Ledger::Level level, const std::vector<std::size_t>& sizes, std::size_t batch)
-      : ledger(level),
-        theta(ledger.open("theta", Role::kIdentity)),
-        model(theta, {.sizes = sizes}),
-        x(Rng(1).stream("x").normal({batch, sizes.front()}, Dtype::kF32)),
-        y(Tensor::full<std::int32_t>({batch}, 3)) {
-    ledger.commit(model.init(Rng(1)));
-    optimizer.reset(new Optimizer(ledger.open("state", Role::kOptimizer), theta, {.lr = 1e-3}));
+// The files of a journal, for as long as it is measured.
+class JournalFile {
+ public:
+  JournalFile() : path_(fmt::format("{}/palinode-bench-{}.ledger", folder(), ::getpid())) {}
+  ~JournalFile() {
+    std::error_code ignored;
+    for (const char* end : {"", ".journal"}) std::filesystem::remove(path_ + end, ignored);
   }
+  JournalFile(const JournalFile&) = delete;
+  JournalFile& operator=(const JournalFile&) = delete;
+  const std::string& path() const { return path_; }
 
-  void step() {
-    Tape tape;
-    nn::Run run(tape);
-    ledger.commit(
-        optimizer->propose(backward(cross_entropy(model.forward(run, tape.constant(x)), y))));
-  }
-
-  Ledger ledger;
-  const Store& theta;
-  nn::Mlp model;
-  std::unique_ptr<optim::Optimizer> optimizer;
-  Tensor x, y;
+ private:
+  static std::string folder() { return std::filesystem::temp_directory_path().string(); }
+  std::string path_;
 };
 
-// What the records of each commit cost: the same training with a ledger of level digest and of
-// level off.
-template <class Optimizer>
-Case ledger_case(const char* what, const std::vector<std::size_t>& sizes, std::size_t batch) {
+// What the records of each commit cost: the same training with a ledger of every level. Off pays
+// for the refusal of what is not finite, and for nothing else; the journal is written to a file.
+template <class M, class Config>
+Case ledger_case(const char* what, const Config& config, Descent descent,
+                 const std::function<std::pair<Tensor, Tensor>()>& batch) {
   return {.what = what,
           .unit = Unit::kPerSecond,
           .work = 1,
           .make = [=]() -> std::vector<Contender> {
             set_threads(1);
+            const std::pair<Tensor, Tensor> data = batch();
             const auto training = [&](Ledger::Level level) -> std::function<void()> {
-              const auto one = std::make_shared<Training<Optimizer>>(level, sizes, batch);
-              return [one] { one->step(); };
+              const auto file = level == Ledger::Level::kJournal
+                                    ? std::make_shared<const JournalFile>()
+                                    : std::shared_ptr<const JournalFile>();
+              const auto one = std::make_shared<Training<M>>(
+                  config, descent, data.first, data.second, level, file ? file->path() : "");
+              return [file, one] { one->step(); };
             };
             return {{.name = "Palinode",
                      .variant = "ledger digest",
                      .run = training(Ledger::Level::kDigest)},
-                    {.name = "ledger off", .run = training(Ledger::Level::kOff)}};
+                    {.name = "ledger off", .run = training(Ledger::Level::kOff)},
+                    {.name = "ledger summary", .run = training(Ledger::Level::kSummary)},
+                    {.name = "ledger journal", .run = training(Ledger::Level::kJournal)}};
           },
-          .bars = {{"ledger off", "best", 0.95, "the ledger takes at most 5 % of a step"}}};
+          .bars = {{"ledger off", "best", 0.95, "the ledger takes at most 5 % of a step"},
+                   {"ledger summary", "best", 0, ""},
+                   {"ledger journal", "best", 0, ""}}};
+}
+
+Case mlp_ledger_case(const char* what, const std::vector<std::size_t>& sizes, std::size_t rows,
+                     Descent descent) {
+  return ledger_case<nn::Mlp>(what, nn::MlpConfig{.sizes = sizes}, descent, [=] {
+    return std::pair(Rng(1).stream("x").normal({rows, sizes.front()}, Dtype::kF32),
+                     random_labels(rows, sizes.back()));
+  });
+}
+
+Case gpt_ledger_case(const char* what, const GptSize& size, std::size_t batch) {
+  return ledger_case<nn::Gpt>(what, gpt_config(size), Descent::kAdam, [=] {
+    return std::pair(random_tokens(size, batch), next_tokens(size, batch));
+  });
 }
 
 std::function<void()> openssl_sha256(const std::shared_ptr<const Tensor>& x) {
@@ -88,12 +106,14 @@ struct Frozen {
   const Store& store = ledger.open("theta", Role::kIdentity);
 };
 
-Case freeze_case() {
-  return {.what = "freeze 16 MiB: map, protect, fingerprint",
+Case freeze_case(std::size_t threads) {
+  return {.what = fmt::format("freeze 16 MiB: map, protect, fingerprint, {} thread{}", threads,
+                              threads == 1 ? "" : "s"),
           .unit = Unit::kMilliseconds,
           .work = 1,
-          .make = []() -> std::vector<Contender> {
-            set_threads(1);
+          .threads = threads,
+          .make = [=]() -> std::vector<Contender> {
+            set_threads(threads);
             const auto values = random_tensor(4 * kMib);
             const auto ready = std::make_shared<std::unique_ptr<Frozen>>();
             return {{.name = "Palinode",
@@ -139,10 +159,13 @@ Case xxh3_case(const char* what, std::size_t elements) {
 
 std::vector<Case> training_cases() {
   return {
-      ledger_case<optim::Sgd>("MLP 64-64-10, batch 32, SGD step", {64, 64, 10}, 32),
-      ledger_case<optim::Adam>("MLP 64-64-10, batch 32, Adam step", {64, 64, 10}, 32),
-      ledger_case<optim::Adam>("MLP 784-256-128-10, batch 64, Adam step", {784, 256, 128, 10}, 64),
-      freeze_case(),
+      mlp_ledger_case("MLP 64-64-10, batch 32, SGD step", {64, 64, 10}, 32, Descent::kSgd),
+      mlp_ledger_case("MLP 64-64-10, batch 32, Adam step", {64, 64, 10}, 32, Descent::kAdam),
+      mlp_ledger_case("MLP 784-256-128-10, batch 64, Adam step", {784, 256, 128, 10}, 64,
+                      Descent::kAdam),
+      gpt_ledger_case("GPT 4 layers, d 128, ctx 64, batch 16, Adam step", kGpt128, 16),
+      freeze_case(1),
+      freeze_case(2),
       sha256_case(),
       xxh3_case("XXH3-128 f32 16 Ki", 16384),
       xxh3_case("XXH3-128 f32 1 Mi", kMib),

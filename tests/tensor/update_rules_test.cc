@@ -2,9 +2,11 @@
 // 7, one value at a time.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -115,6 +117,34 @@ TYPED_TEST(UpdateRules, AVarianceThatRoundingMadeNegativeCountsAsZero) {
     std::vector<T> w_out(1), s_out(1), m_out(1);
     rmsprop<T>(step, g, w, {s, m, {}}, w_out, {s_out, m_out, {}});
     EXPECT_EQ(w_out[0], T{-2});
+  });
+}
+
+// Of the second moment alone: the weight stands still where it is infinite. With eps = 0 zeros
+// beyond the end would make NaNs.
+TYPED_TEST(UpdateRules, ARuleTellsWhetherAllItWroteIsFinite) {
+  using T = TypeParam;
+  const AdamStep<T> step = {
+      .beta1 = 0, .one_minus_beta1 = 1, .beta2 = 0, .one_minus_beta2 = 1, .a = 1, .r = 1, .eps = 0};
+  const T large = std::numeric_limits<T>::max() / 2;  // its square is infinite
+  std::vector<std::size_t> sizes(70);
+  std::iota(sizes.begin(), sizes.end(), std::size_t{1});
+  sizes.push_back(70001);
+  for_each_simd([&] {
+    for (const std::size_t n : sizes) {
+      for (const std::size_t place : {std::size_t{0}, n / 2, n - 1, n}) {
+        std::vector<T> g(n, T{1});
+        const std::vector<T> ones(n, T{1});
+        if (place < n) g[place] = large;
+        std::vector<T> w(n), m(n), v(n);
+        EXPECT_EQ(adam<T>(step, g, ones, ones, ones, w, m, v), place == n) << n << ", " << place;
+        std::array<ChangeSum<T>, 3> sums;
+        const std::array<ChangeSum<T>*, 3> changes = {&sums[0], &sums[1], &sums[2]};
+        EXPECT_EQ(adam<T>(step, g, ones, ones, ones, w, m, v, changes), place == n) << n;
+        EXPECT_TRUE(sums[0].finite() && sums[1].finite());
+        EXPECT_EQ(sums[2].finite(), place == n) << n << ", " << place;
+      }
+    }
   });
 }
 

@@ -152,6 +152,22 @@ TYPED_TEST(WritePassOf, AStepOfRmsPropHasTheChangeOfEveryMoment) {
   }
 }
 
+// With eps = 0 a rule makes NaNs of the zeros beyond the end of an array.
+TYPED_TEST(WritePassOf, LanesBeyondTheEndCountForNothing) {
+  using T = TypeParam;
+  const Rule rule = AdamRule{.beta1 = 0.9, .beta2 = 0.99, .a = 0.1, .r = 0.7, .eps = 0};
+  for_each_simd([&] {
+    for (std::size_t n = 1; n < 140; ++n) {
+      const Tensor w = random<T>(n, 1), g = random<T>(n, 2), ones = Tensor::full<T>({n}, T{1});
+      const std::array old = {w, ones, ones};
+      const auto got = take_step({.gradient = g, .rule = rule}, w, std::array{ones, ones}, kAll);
+      for (std::size_t k = 0; k < old.size(); ++k) {
+        expect_written<T>(got[k], old[k], got[k].value.template values<T>());
+      }
+    }
+  });
+}
+
 TYPED_TEST(WritePassOf, WhoAsksOnlyForFiniteValuesGetsNeitherChangeNorDigest) {
   using T = TypeParam;
   const Tensor w = random<T>(20000, 1), g = random<T>(20000, 2);

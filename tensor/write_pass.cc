@@ -14,9 +14,9 @@
 namespace palinode {
 namespace {
 
-// Values of a piece: with all arrays of a step of Adam it stays in the first-level cache. A
-// multiple of 64, as ChangeSum wants it.
-constexpr std::size_t kPiece = 1024;
+// Values of a piece: the new ones of a step of Adam are in the first-level cache still when they
+// are digested. A multiple of 64, as ChangeSum wants it.
+constexpr std::size_t kPiece = 2048;
 
 constexpr std::size_t kPart = kernels::ChangeSum<float>::kPart;
 

@@ -96,9 +96,9 @@ class Trained {
   const Store& state_ = ledger_.open("state", Role::kOptimizer);
 };
 
-// Around the ends of vectors, of pieces of 1024 and of the parts that threads share out.
+// Around the ends of vectors, of pieces of 2048 and of the parts that threads share out.
 constexpr std::size_t kElements = 40007;
-constexpr std::initializer_list<std::size_t> kPlaces = {0, 15, 63, 1023, 1024, 16384, 40000, 40006};
+constexpr std::initializer_list<std::size_t> kPlaces = {0, 15, 63, 2047, 2048, 16384, 40000, 40006};
 
 void expect_refused(const Rule& rule, std::size_t n, std::size_t place, float gradient,
                     std::string_view message) {
@@ -140,10 +140,10 @@ TEST(LedgerLevel, OffNamesTheFirstValueThatWouldNotBeFinite) {
       {kAdam, "state", "m", "theta/w"},        {kAdam, "state", "v", "state/v"},
       {kRmsProp, "state", "s", "state/s"},     {kAllOfRmsProp, "theta", "w", "theta/w"},
       {kAllOfRmsProp, "state", "v", "theta/w"}};
-  const std::vector<float> g(1100, 0.5F);
+  const std::vector<float> g(2100, 0.5F);
   for_each_simd([&] {
     for (const Planted& each : all) {
-      for (const std::size_t place : {0U, 1023U, 1024U, 1099U}) {
+      for (const std::size_t place : {0U, 2047U, 2048U, 2099U}) {
         for (const Ledger::Level level : kLevels) {
           Trained trained(level, each.rule, g.size());
           trained.plant(std::string_view(each.store) == "theta" ? trained.theta() : trained.state(),

@@ -97,18 +97,23 @@ std::shared_ptr<const Tensor> random_tensor(std::size_t elements) {
       Tensor::from<float>(Buffer<float>(elements).in(), Shape{elements}));
 }
 
-// A ledger with one store to freeze.
+// A ledger with one store to freeze: the values in tensors of one size.
 struct Frozen {
-  explicit Frozen(const Tensor& values) {
-    ledger.commit({.proposer = "bench", .writes = {{&store, "w", values, true}}});
+  Frozen(const Tensor& values, std::size_t tensors) {
+    const std::size_t part = values.elements() / tensors;
+    Proposal proposal{.proposer = "bench"};
+    for (std::size_t i = 0; i < tensors; ++i) {
+      const Tensor value = values.rows(i * part, (i + 1) * part).copy();
+      proposal.writes.push_back({&store, fmt::format("w{}", i), value, true});
+    }
+    ledger.commit(proposal);
   }
   Ledger ledger;
   const Store& store = ledger.open("theta", Role::kIdentity);
 };
 
-Case freeze_case(std::size_t threads) {
-  return {.what = fmt::format("freeze 16 MiB: map, protect, fingerprint, {} thread{}", threads,
-                              threads == 1 ? "" : "s"),
+Case freeze_case(const char* what, std::size_t tensors, std::size_t threads) {
+  return {.what = what,
           .unit = Unit::kMilliseconds,
           .work = 1,
           .threads = threads,
@@ -118,7 +123,7 @@ Case freeze_case(std::size_t threads) {
             const auto ready = std::make_shared<std::unique_ptr<Frozen>>();
             return {{.name = "Palinode",
                      .run = [=] { (*ready)->ledger.freeze((*ready)->store); },
-                     .before = [=] { *ready = std::make_unique<Frozen>(*values); }},
+                     .before = [=] { *ready = std::make_unique<Frozen>(*values, tensors); }},
                     {.name = "OpenSSL", .variant = "SHA-256 alone", .run = openssl_sha256(values)}};
           },
           .bars = {{"OpenSSL", "best", kMib * 16 / 1.57e9 / 20e-3,
@@ -164,8 +169,8 @@ std::vector<Case> training_cases() {
       mlp_ledger_case("MLP 784-256-128-10, batch 64, Adam step", {784, 256, 128, 10}, 64,
                       Descent::kAdam),
       gpt_ledger_case("GPT 4 layers, d 128, ctx 64, batch 16, Adam step", kGpt128, 16),
-      freeze_case(1),
-      freeze_case(2),
+      freeze_case("freeze 16 MiB: map, protect, fingerprint", 1, 1),
+      freeze_case("freeze 16 MiB in 4 tensors, 2 threads", 4, 2),
       sha256_case(),
       xxh3_case("XXH3-128 f32 16 Ki", 16384),
       xxh3_case("XXH3-128 f32 1 Mi", kMib),

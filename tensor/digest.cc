@@ -18,7 +18,6 @@
 
 #include "tensor/error.h"
 #include "tensor/kernels/reduce.h"
-#include "tensor/parallel.h"
 #include "tensor/pool.h"
 
 namespace palinode {
@@ -66,32 +65,6 @@ void with_canonical_bytes(std::span<const T> values, bool no_nan, const Use& use
     PoolVector<T> cleaned(piece.begin(), piece.end());
     for (T& x : cleaned) x = is_nan(x) ? canonical_nan<T>() : x;
     use(std::as_bytes(std::span<const T>(cleaned)));
-  }
-}
-
-// Bytes of a large array that are digested while the next ones are searched for NaNs: they stay in
-// the second-level cache, and take long beside waking a thread.
-constexpr std::size_t kSlice = std::size_t{1} << 18;
-
-// The same into a SHA-256. Its digest waits for itself; the search, which meets the values first,
-// runs one slice ahead on a thread of its own, if there is one.
-template <class T>
-void add_canonical(Sha256& sha, std::span<const T> values) {
-  const auto add = [&](std::span<const std::byte> bytes) { sha.add(bytes); };
-  constexpr std::size_t kOfSlice = kSlice / sizeof(T);
-  if (values.size() < 2 * kOfSlice) return with_canonical_bytes(values, false, add);
-  const auto slice = [&](std::size_t at) {
-    const std::size_t from = std::min(at, values.size());
-    return values.subspan(from, std::min(kOfSlice, values.size() - from));
-  };
-  bool no_nan = !has_nan(slice(0));
-  for (std::size_t at = 0; at < values.size(); at += kOfSlice) {
-    bool none_next = true;
-    parallel_jobs(2, [&](std::size_t job) {
-      if (job == 0) return with_canonical_bytes(slice(at), no_nan, add);
-      none_next = !has_nan(slice(at + kOfSlice));
-    });
-    no_nan = none_next;
   }
 }
 
@@ -186,7 +159,10 @@ Sha256Digest leaf_digest(std::string_view name, const Tensor& tensor) {
     sha.add(static_cast<std::uint64_t>(extent));
   }
   const Tensor compact = tensor.compact();
-  with_element(compact.dtype(), [&]<class T>() { add_canonical(sha, compact.values<T>()); });
+  with_element(compact.dtype(), [&]<class T>() {
+    with_canonical_bytes(compact.values<T>(), false,
+                         [&](std::span<const std::byte> bytes) { sha.add(bytes); });
+  });
   return sha.finish();
 }
 

@@ -144,16 +144,16 @@ Var Tape::variable(Tensor value) {
 
 Var Tape::parameter(const Store& store, std::size_t entry) {
   const Entry& now = store.entries()[entry];
-  for (const std::size_t place : parameters_) {
-    const Node& node = nodes_[place];
-    if (node.store != &store || node.entry != entry) continue;
+  for (const Read& read : parameters_) {
+    if (read.store != &store || read.entry != entry) continue;
+    const Node& node = nodes_[read.node];
     if (node.written != now.written) {
       throw StaleReadError(
           fmt::format("tape: {}/{} was read as of write {} and has been written since (write {}); "
                       "a pass reads each parameter once: start a new tape",
                       store.name(), now.name, node.written, now.written));
     }
-    return {*this, place};
+    return {*this, read.node};
   }
   Node node;
   node.value = now.value;
@@ -161,7 +161,7 @@ Var Tape::parameter(const Store& store, std::size_t entry) {
   node.entry = entry;
   node.written = now.written;
   node.differentiable = !store.frozen() && store.role() != Role::kBuffer;
-  parameters_.push_back(nodes_.size());
+  parameters_.push_back({&store, entry, nodes_.size()});
   return push(std::move(node));
 }
 
@@ -203,8 +203,8 @@ Var Tape::apply(std::shared_ptr<const Segment> segment, Var x) {
   const Var input = once.variable(x.value());
   const Var y = segment->run(once, input);
   node.value = y.value();
-  for (const std::size_t place : once.parameters_) {
-    const Var parameter = this->parameter(*once.nodes_[place].store, once.nodes_[place].entry);
+  for (const Read& read : once.parameters_) {
+    const Var parameter = this->parameter(*read.store, read.entry);
     node.parameters.push_back(parameter.node_);
     node.differentiable |= nodes_[parameter.node_].differentiable;
   }
@@ -242,10 +242,10 @@ Gradients Tape::backward(Var y, const Tensor& dy) const {
   }
   Gradients result;
   result.items_.reserve(parameters_.size());
-  for (const std::size_t place : parameters_) {
+  for (const auto& [store, entry, place] : parameters_) {
     const Node& node = nodes_[place];
     if (!node.differentiable || !sums.has(place)) continue;
-    result.items_.push_back({node.store, node.entry, sums.at(place).compact(), node.written});
+    result.items_.push_back({store, entry, sums.at(place).compact(), node.written});
   }
   for (const std::size_t place : variables_) {
     if (!sums.has(place)) continue;

@@ -133,7 +133,13 @@ class Tape {
 
   // Its elements stay where they are, so Var::value may return a reference.
   std::deque<Node, PoolAllocator<Node>> nodes_;
-  PoolVector<std::size_t> parameters_;  // nodes that are parameters
+  // The parameters, and beside each what it is known by: looked through for every one that is read.
+  struct Read {
+    const Store* store;
+    std::size_t entry;
+    std::size_t node;
+  };
+  PoolVector<Read> parameters_;
   PoolVector<std::size_t> variables_;
 };
 

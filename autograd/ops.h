@@ -29,6 +29,10 @@ Var linear(Var x, Var weight, Var bias,
 Var linear(Var x, Var weight, kernels::Activation activation = kernels::Activation::kNone);
 // y + (factor * (x a)) b, with the bits of those steps: [m, n] [m, k] [k, rank] [rank, n] -> [m, n]
 Var low_rank_add(Var y, Var x, Var a, Var b, double factor);
+// low_rank_add(linear(x, weight, bias), x, a, b, factor), or without a bias, with the bits of both
+// and of their gradients, and without the y between: x is a matrix.
+Var linear_low_rank(Var x, Var weight, Var bias, Var a, Var b, double factor);
+Var linear_low_rank(Var x, Var weight, Var a, Var b, double factor);
 // Channels last: [n, h, w, c_in] [kh, kw, c_in, c_out] [c_out] -> [n, h_out, w_out, c_out].
 Var conv2d(Var x, Var weight, Var bias, const ConvSteps& steps = {});
 // Views and copies: axes are counted from the first, or as int also from the last (-1).

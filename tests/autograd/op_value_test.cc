@@ -206,6 +206,22 @@ Values rope_of(const Sample& s) {
   return y;
 }
 
+// x w (+ bias) + factor * v a b.
+Values linear_low_rank_of(const Sample& s) {
+  Sample change = s;
+  change.inputs = {Tensor(), s.inputs[0], s.inputs[2], s.inputs[3]};
+  change.inputs[0] = Tensor::zeros({s.inputs[0].shape()[0], s.inputs[3].shape()[1]}, Dtype::kF64);
+  Sample layer = s;
+  layer.inputs = {s.inputs[1], s.inputs[4]};
+  Values z = low_rank_of(change);
+  const Values y = product(layer);
+  const std::size_t n = s.inputs[4].shape()[1];
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    z[i] += y[i] + (s.inputs.size() == 6 ? input(s, 5)[i % n] : 0);
+  }
+  return z;
+}
+
 double gelu_tanh_of(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
@@ -216,6 +232,7 @@ const std::map<std::string, std::function<Values(const Sample&)>>& definitions()
        [](const Sample& s) { return each(s, [&](double x) { return x * s.attrs.factor; }); }},
       {"matmul", product},
       {"low_rank_add", low_rank_of},
+      {"linear_low_rank", linear_low_rank_of},
       {"transpose", transposed},
       {"reshape", [](const Sample& s) { return input(s, 0); }},
       {"conv2d", conv2d_of},

@@ -29,10 +29,18 @@ Var Linear::operator()(Run& run, Var x) const {
   x = run.before(name_, x);
   const Var weight = run.parameter(*store_, weight_);
   if (!config_.bias) {
+    if (const auto change = run.low_rank(name_)) {
+      const Var y = linear_low_rank(x, weight, change->a, change->b, change->factor);
+      return run.at_outside(name_, x, y);
+    }
     const Var y = matmul(x, weight);
     return run.at(name_, x, y);
   }
   const Var bias = run.parameter(*store_, bias_);
+  if (const auto change = run.low_rank(name_)) {
+    const Var y = linear_low_rank(x, weight, bias, change->a, change->b, change->factor);
+    return run.at_outside(name_, x, y);
+  }
   const Var y = linear(x, weight, bias);
   return run.at(name_, x, y);
 }

@@ -9,6 +9,7 @@ namespace palinode::nn {
 Var Seam::parameter(Run&, const Store&, std::string_view, Var stored) const { return stored; }
 Var Seam::before(Run&, std::string_view, Var input) const { return input; }
 Var Seam::at(Run&, std::string_view, Var, Var output) const { return output; }
+std::optional<LowRankChange> Seam::low_rank(Run&, std::string_view) const { return std::nullopt; }
 std::optional<Prefix> Seam::prefix(Run&, std::string_view) const { return std::nullopt; }
 std::optional<Var> Seam::prompt(Run&) const { return std::nullopt; }
 const Store* Seam::buffers(std::string_view) const { return nullptr; }

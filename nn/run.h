@@ -33,6 +33,12 @@ struct Prefix {
   Var keys, values;
 };
 
+// (factor * (x a)) b for the input x of a linear layer: a [in, rank], b [rank, out].
+struct LowRankChange {
+  Var a, b;
+  double factor;
+};
+
 // Where a behavior may enter a pass. nn knows only this interface; rbl implements it. What a seam
 // does not override it leaves as it is, so with nothing attached the plain model runs.
 class Seam {
@@ -44,6 +50,9 @@ class Seam {
   virtual Var before(Run& run, std::string_view site, Var input) const;
   // What the layer named `site` should return, given its input and what it computed from it.
   virtual Var at(Run& run, std::string_view site, Var input, Var output) const;
+  // The change, if `at` adds a low-rank one to the output of the layer `site` and does nothing
+  // else. The layer then adds it in its own product, to the same bits, and does not call `at`.
+  virtual std::optional<LowRankChange> low_rank(Run& run, std::string_view site) const;
   // Keys and values that every query of the attention named `site` sees before all others; they
   // have no position. None for a site without.
   virtual std::optional<Prefix> prefix(Run& run, std::string_view site) const;
@@ -131,6 +140,18 @@ class Run {
   }
   Var at(std::string_view site, Var input, Var output) {
     for (const Seam* seam : settings_.seams) output = seam->at(*this, site, input, output);
+    return output;
+  }
+  // For a linear layer, which asks before its product: what the innermost seam adds to it. If there
+  // is something, the layer asks the others by at_outside in place of at.
+  std::optional<LowRankChange> low_rank(std::string_view site) {
+    if (settings_.seams.empty()) return std::nullopt;
+    return settings_.seams.front()->low_rank(*this, site);
+  }
+  Var at_outside(std::string_view site, Var input, Var output) {
+    for (std::size_t i = 1; i < settings_.seams.size(); ++i) {
+      output = settings_.seams[i]->at(*this, site, input, output);
+    }
     return output;
   }
   // All that there are, one after the other.

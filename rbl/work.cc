@@ -13,6 +13,7 @@ double cost(const Tape& tape, const Tape::Node& node) {
     return tape.value(node.operands[operand]).shape();
   };
   const std::string_view op = node.op->name;
+  if (op == "linear_low_rank") return 2.0 * static_cast<double>(shape(4)[0]);
   if (op == "linear") return 2.0 * static_cast<double>(shape(1)[0]);
   if (op == "matmul") return 2.0 * static_cast<double>(shape(0).last());
   if (op == "conv2d") {
@@ -39,6 +40,18 @@ double backward_share(const Tape& tape, const Tape::Node& node) {
   return op == "attention" ? std::min(2.0 * wanted, 2.0) : wanted;
 }
 
+// A linear layer that adds a low-rank change counts as the two operations it is: the operands of
+// the second are the first one's result, x, a and b.
+double low_rank_flops(const Tape& tape, const Tape::Node& node) {
+  const auto wanted = [&](std::size_t operand) {
+    return tape.node(node.operands[operand]).differentiable ? 1.0 : 0.0;
+  };
+  const double x = wanted(1), w = wanted(4), bias = node.operands.size() == 6 ? wanted(5) : 0.0;
+  const double linear = cost(tape, node) * (1.0 + x + w);
+  const double change = 1.0 + std::max({x, w, bias}) + x + wanted(2) + wanted(3);
+  return static_cast<double>(node.value.elements()) * (linear + change);
+}
+
 }  // namespace
 
 double flops_of(const Tape& tape) {
@@ -49,6 +62,10 @@ double flops_of(const Tape& tape) {
       throw Error("flops: a checkpointed segment hides its operations");
     }
     if (node.op == nullptr) continue;
+    if (node.op->name == "linear_low_rank") {
+      flops = flops + low_rank_flops(tape, node);
+      continue;
+    }
     const double forward = cost(tape, node) * static_cast<double>(node.value.elements());
     flops = flops + forward * (1.0 + backward_share(tape, node));
   }

@@ -1,5 +1,5 @@
-// LoRA: at each of its sites the layer returns y + (scaling * (x A)) B instead of y, which is one
-// op.
+// LoRA: at each of its sites the layer returns y + (scaling * (x A)) B instead of y. A linear layer
+// adds that in its own product where no other unit comes before.
 //   A [in, rank] starts uniform in (-1/sqrt(in), 1/sqrt(in)), B [rank, out] at zero (Hu et al.,
 //   arXiv:2106.09685, section 4.1; the start of A as in PEFT).
 #include "rbl/kinds/low_rank.h"
@@ -11,12 +11,16 @@ class Lora : public LowRank {
  public:
   using LowRank::LowRank;
 
-  Var at(nn::Run& run, std::string_view name, Var input, Var output) const override {
+  std::optional<nn::LowRankChange> low_rank(nn::Run& run, std::string_view name) const override {
     const Site* site = find(name);
-    if (site == nullptr) return output;
+    if (site == nullptr) return std::nullopt;
     const Var a = read(run, site->a);
     const Var b = read(run, site->b);
-    return low_rank_add(output, input, a, b, scaling());
+    return nn::LowRankChange{a, b, scaling()};
+  }
+  Var at(nn::Run& run, std::string_view name, Var input, Var output) const override {
+    const auto change = low_rank(run, name);
+    return change ? low_rank_add(output, input, change->a, change->b, change->factor) : output;
   }
 };
 

@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "autograd/ops.h"
 #include "nn/cnn.h"
@@ -187,6 +189,51 @@ TEST_P(SteadyState, OfALlamaWithCheckpointedBlocks) {
                                      .checkpointing = true});
   const optim::Adam adam(one_.state, one_.theta, {});
   expect_none(model, adam, {some_labels(8 * 32, 65).reshape({8, 32}), some_labels(8 * 32, 65)});
+}
+
+// A low-rank change of each layer of an MLP, added in the layer's own product.
+class Changed : public nn::Seam {
+ public:
+  explicit Changed(const Store& phi) : phi_(&phi) {}
+  std::optional<nn::LowRankChange> low_rank(nn::Run& run, std::string_view site) const override {
+    const bool first = site == "layer.0";
+    const Var a = run.tape().parameter(*phi_, first ? "a.0" : "a.1");
+    const Var b = run.tape().parameter(*phi_, first ? "b.0" : "b.1");
+    return nn::LowRankChange{a, b, 2.0};
+  }
+  Sha256Digest key() const override { return content_key(*phi_); }
+
+ private:
+  const Store* phi_;
+};
+
+TEST_P(SteadyState, OfALowRankChangeOfAFrozenMlp) {
+  const nn::Mlp model(one_.theta, {.sizes = {64, 128, 10}});
+  one_.ledger.commit(model.init(Rng(3)));
+  one_.ledger.freeze(one_.theta);
+  const Store& phi = one_.ledger.open("phi", Role::kBehavior);
+  const auto normal = [&](const char* name, const Shape& shape) {
+    return Write{&phi, name, Rng(4).stream(name).normal(shape, Dtype::kF32), true};
+  };
+  one_.ledger.commit({.proposer = "test",
+                      .writes = {normal("a.0", {64, 8}), normal("b.0", {8, 128}),
+                                 normal("a.1", {128, 8}), normal("b.1", {8, 10})}});
+  const optim::Adam adam(one_.state, phi, {});
+  const Changed seam(phi);
+  const Batch batch = {Rng(1).normal({64, 64}, Dtype::kF32), some_labels(64, 10)};
+  std::size_t last = 0;
+  for (int ten = 0; ten < 10; ++ten) {
+    const std::size_t before = allocations;
+    for (int step = 0; step < 10; ++step) {
+      Tape tape;
+      nn::Run run(tape, &seam);
+      const Var logits = model.forward(run, tape.constant(batch.x));
+      one_.ledger.commit(adam.propose(backward(cross_entropy(logits, batch.labels))));
+    }
+    last = allocations - before;
+    if (last == 0) break;
+  }
+  EXPECT_EQ(last, 0U);
 }
 
 TEST_P(SteadyState, OfAnMlpWithAJournalInAFile) {

@@ -2,6 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "rbl/attach.h"
 #include "rbl/metrics.h"
@@ -274,6 +277,87 @@ TEST(Kinds, ARankStabilizedLoraIsScaledByTheRootOfItsRank) {
   };
   EXPECT_TRUE(same_bits(unit("a", 6, 1), unit("b", 12, 0)));
   EXPECT_FALSE(same_bits(unit("c", 6, 0), unit("d", 12, 0)));
+}
+
+// A unit whose change a linear layer does not see before its product.
+class Outside : public nn::Seam {
+ public:
+  explicit Outside(BehaviorPointer unit) : unit_(std::move(unit)) {}
+  Var at(nn::Run& run, std::string_view site, Var input, Var output) const override {
+    return unit_->at(run, site, input, output);
+  }
+  Sha256Digest key() const override { return unit_->key(); }
+
+ private:
+  BehaviorPointer unit_;
+};
+
+struct Pass {
+  Tensor y;
+  std::vector<Tensor> gradients;
+  std::size_t fused = 0, after = 0;  // layers that add the change in their product, and after it
+};
+
+Pass pass_of(const Zoo& identity, const nn::Model& model) {
+  Tape tape;
+  nn::Run run(tape);
+  const Var y = model.forward(run, tape.constant(identity.x));
+  const Gradients gradients = tape.backward(y, Rng(3).normal(y.shape(), y.value().dtype()));
+  Pass pass = {y.value(), {}};
+  for (const auto& item : gradients.items()) pass.gradients.push_back(item.value);
+  for (std::size_t i = 0; i < tape.size(); ++i) {
+    if (tape.node(i).op == nullptr) continue;
+    if (tape.node(i).op->name == "linear_low_rank") ++pass.fused;
+    if (tape.node(i).op->name == "low_rank_add") ++pass.after;
+  }
+  return pass;
+}
+
+TEST(Kinds, ALoraInTheProductOfItsLayersHasTheBitsOfOneAfterThem) {
+  for (const char* name : {"mlp", "cnn", "gpt", "gpt_tied", "llama"}) {
+    SCOPED_TRACE(name);
+    Zoo identity(name);
+    const BehaviorPointer unit =
+        make_behavior(identity.ledger.open("phi", Role::kBehavior), *identity.model,
+                      {.kind = "lora", .settings = {{"rank", 3}}});
+    const Store& phi = moved(identity, unit);
+    const Pass in = pass_of(identity, attach(*identity.model, unit));
+    const Pass after = pass_of(identity, attach(*identity.model, std::make_shared<Outside>(unit)));
+    EXPECT_GT(in.fused, 0U);
+    EXPECT_EQ(after.fused, 0U);
+    EXPECT_EQ(in.fused + in.after, after.after);
+    EXPECT_TRUE(same_bits(in.y, after.y));
+    // Of phi and of nothing else: theta is frozen.
+    ASSERT_EQ(in.gradients.size(), phi.entries().size());
+    ASSERT_EQ(after.gradients.size(), phi.entries().size());
+    for (std::size_t i = 0; i < in.gradients.size(); ++i) {
+      EXPECT_TRUE(same_bits(in.gradients[i], after.gradients[i])) << i;
+    }
+  }
+}
+
+TEST(Kinds, OnlyTheInnermostUnitEntersTheProductAndTheOthersComeInTheirOrder) {
+  Zoo identity("mlp");
+  const auto unit = [&](const char* store, const char* kind) {
+    const BehaviorPointer made = make_behavior(identity.ledger.open(store, Role::kBehavior),
+                                               *identity.model, {.kind = kind});
+    moved(identity, made);
+    return made;
+  };
+  const BehaviorPointer first = unit("a", "lora"), second = unit("b", "ia3"),
+                        third = unit("c", "lora");
+  const auto stacked = [&](const auto& one, const auto& two, const auto& three) {
+    const Attached inner = attach(*identity.model, one);
+    const Attached middle = attach(inner, two);
+    return pass_of(identity, attach(middle, three));
+  };
+  const auto outside = [](const BehaviorPointer& each) { return std::make_shared<Outside>(each); };
+  const Pass in = stacked(first, second, third);
+  const Pass after = stacked(outside(first), outside(second), outside(third));
+  EXPECT_EQ(in.fused, 2U);
+  EXPECT_EQ(in.after, 2U);
+  EXPECT_TRUE(same_bits(in.y, after.y));
+  EXPECT_FALSE(same_bits(in.y, stacked(second, first, third).y));
 }
 
 }  // namespace

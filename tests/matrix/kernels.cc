@@ -127,6 +127,7 @@ void functions(Results& results, const Rng& rng) {
     add("erf", erf);
     add("gelu", gelu);
     add("gelu_tanh", gelu_tanh);
+    add("silu", silu);
     add("sin", sin);
     add("cos", cos);
     add("rsqrt", rsqrt);

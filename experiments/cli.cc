@@ -153,8 +153,9 @@ int run_study(SuiteConfig config, const Common& common, const std::string& name)
 int list_studies(bool models) {
   if (models) {
     for (const SubjectInfo& info : subject_infos()) {
-      print(fmt::format("{:<18} {} on {}: {}{}\n", info.name, info.model, info.data, info.what,
-                        info.large ? " (large)" : ""));
+      print(fmt::format(
+          "{:<18} {} on {}: {}{}\n", info.name, info.model, info.data, info.what,
+          info.scale == Scale::kSmall ? std::string() : fmt::format(" ({})", name_of(info.scale))));
     }
     return kDone;
   }

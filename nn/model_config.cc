@@ -39,6 +39,7 @@ void visit_fields(Config& config, const Visit& visit) {
   visit("sizes", config.sizes);
   visit("activation", config.activation);
   visit("precision", config.precision);
+  visit("batch_norm", config.batch_norm);
 }
 
 template <Is<ConvBlock> Config, class Visit>
@@ -252,20 +253,30 @@ Precision precision_of(const ModelConfig& config) {
 }
 
 bool needs_buffers(const ModelConfig& config) {
-  const auto* cnn = std::get_if<CnnConfig>(&config);
-  return cnn != nullptr && cnn->batch_norm;
+  const auto of = [](const auto& one) {
+    if constexpr (requires { one.batch_norm; }) {
+      return one.batch_norm;
+    } else {
+      return false;
+    }
+  };
+  return std::visit(of, config);
 }
 
 std::unique_ptr<Network> make_network(const ModelConfig& config, const Store& store,
                                       const Store* buffers) {
-  if (const auto* mlp = std::get_if<MlpConfig>(&config)) return std::make_unique<Mlp>(store, *mlp);
+  const auto make = [&]<class Model>(std::type_identity<Model>, const auto& one) {
+    return buffers == nullptr ? std::make_unique<Model>(store, one)
+                              : std::make_unique<Model>(store, *buffers, one);
+  };
+  if (const auto* mlp = std::get_if<MlpConfig>(&config)) {
+    return make(std::type_identity<Mlp>{}, *mlp);
+  }
   if (const auto* gpt = std::get_if<GptConfig>(&config)) return std::make_unique<Gpt>(store, *gpt);
   if (const auto* llama = std::get_if<LlamaConfig>(&config)) {
     return std::make_unique<Llama>(store, *llama);
   }
-  const auto& cnn = std::get<CnnConfig>(config);
-  if (buffers == nullptr) return std::make_unique<Cnn>(store, cnn);
-  return std::make_unique<Cnn>(store, *buffers, cnn);
+  return make(std::type_identity<Cnn>{}, std::get<CnnConfig>(config));
 }
 
 }  // namespace palinode::nn

@@ -26,7 +26,7 @@ std::string to_json(const ModelConfig& config);
 ModelConfig model_config_from_json(std::string_view kind, std::string_view json,
                                    const std::string& where);
 
-// The model over its store; `buffers` only for a Cnn with BatchNorm. Throws as its constructor.
+// The model over its store; `buffers` only for one with BatchNorm. Throws as its constructor.
 std::unique_ptr<Network> make_network(const ModelConfig& config, const Store& store,
                                       const Store* buffers = nullptr);
 

@@ -24,7 +24,8 @@ namespace palinode::experiments {
 namespace {
 
 const std::vector<Knob> kKnobs =
-    with_subjects({"digits-bn"}, {"digits-bn"}, {{"steps", "of Adam, in train mode", 40.0, 200.0}});
+    with_subjects({"digits-bn", "digits-bn-mlp"}, {"digits-bn", "digits-bn-mlp"},
+                  {{"steps", "of Adam, in train mode", 40.0, 200.0}});
 
 enum class Guard : std::uint8_t { kOpen, kFrozen, kRouted };
 

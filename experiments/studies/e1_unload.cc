@@ -30,17 +30,18 @@ rbl::Certificate certificate(const Identity& identity) {
                       rbl::observe(*identity.network, *identity.theta, identity.probes));
 }
 
-const std::vector<Knob> kKnobs = with_subjects(
-    {"digits-mlp", "lande"}, {"digits-mlp", "lande", "fashion-cnn", "tied-gpt", "austen-gpt"},
-    {{"kind_steps", "steps of Adam for each kind of behavior", 60.0, 100.0},
-     {"kind_steps_large", "the same on large models", 10.0, 20.0}});
+const std::vector<Knob> kKnobs =
+    with_subjects({"digits-mlp", "digits-bn-mlp", "lande"},
+                  {"digits-mlp", "digits-bn-mlp", "lande", "fashion-cnn", "tied-gpt", "austen-gpt"},
+                  {{"kind_steps", "steps of Adam for each kind of behavior", 60.0, 100.0},
+                   {"kind_steps_large", "the same on medium and large models", 10.0, 20.0}});
 
 // Every kind that can enter this model, for a number of steps. A soft prompt needs places of its
 // own before the tokens, and a language model's windows here fill its context.
 void every_kind(const Cell& cell, Outcome& outcome) {
   const Identity& identity = cell.identity();
-  const std::uint64_t steps =
-      cell.settings().count(is_large(cell.model()) ? "kind_steps_large" : "kind_steps");
+  const std::uint64_t steps = cell.settings().count(
+      scale_of(cell.model()) != Scale::kSmall ? "kind_steps_large" : "kind_steps");
   for (const rbl::BehaviorKind& kind : rbl::behavior_kinds()) {
     if (kind.sites(*identity.network).empty() || kind.name == "soft-prompt") continue;
     const Rng stream = identity.rng.stream(fmt::format("e1/{}", kind.name));

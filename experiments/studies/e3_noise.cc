@@ -14,7 +14,7 @@ const std::vector<Knob> kKnobs = with_subjects(
     {"digits-mlp", "tied-gpt"}, {"digits-mlp", "lande", "fashion-cnn", "tied-gpt", "austen-gpt"},
     {{"alphas", "sizes of the noise, ascending", Numbers{0.001, 0.01, 0.05, 0.3},
       Numbers{1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1, 3e-1, 1}},
-     {"alphas_large", "the same on large models", Numbers{0.01, 0.05, 0.3},
+     {"alphas_large", "the same on medium and large models", Numbers{0.01, 0.05, 0.3},
       Numbers{1e-3, 1e-2, 5e-2, 3e-1, 1}}});
 
 Change add_noise(double alpha, const Rng& stream, rbl::Storage storage = rbl::Storage::kFull) {
@@ -26,7 +26,7 @@ Change add_noise(double alpha, const Rng& stream, rbl::Storage storage = rbl::St
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();
   const Numbers& alphas =
-      cell.settings().numbers(is_large(cell.model()) ? "alphas_large" : "alphas");
+      cell.settings().numbers(scale_of(cell.model()) != Scale::kSmall ? "alphas_large" : "alphas");
   Outcome outcome;
   const Rng stream = identity.rng.stream("noise");
   for (const double alpha : alphas) {

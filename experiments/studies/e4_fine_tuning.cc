@@ -14,7 +14,8 @@ const std::vector<Knob> kKnobs = with_subjects(
     {"digits-mlp"}, {"digits-mlp", "fashion-mlp", "lande", "fashion-cnn", "austen-gpt"},
     {{"mechanisms", "optimizers", Words{"sgd", "momentum", "adam"},
       Words{"sgd", "momentum", "adam", "adamw"}},
-     {"mechanisms_large", "optimizers on large models", Words{"adam"}, Words{"sgd", "adam"}},
+     {"mechanisms_large", "optimizers on medium and large models", Words{"adam"},
+      Words{"sgd", "momentum", "adam"}},
      {"arms", "rollbacks of theta",
       Words{"R0",  "R1",       "R2",     "R3",      "R4-noise", "R4-int8", "R4-bf16",
             "R5",  "R6-short", "R6",     "R6-long", "R7",       "R8",      "R9",
@@ -22,12 +23,12 @@ const std::vector<Knob> kKnobs = with_subjects(
       Words{"R0",  "R1",       "R2",     "R3",      "R4-noise", "R4-int8", "R4-bf16",
             "R5",  "R6-short", "R6",     "R6-long", "R7",       "R8",      "R9",
             "R10", "R11",      "R16-1%", "R16-10%", "R16-50%",  "R18"}},
-     {"arms_large", "rollbacks of theta of large models", Words{"R0", "R1", "R3", "R6"},
+     {"arms_large", "rollbacks of theta of medium and large models", Words{"R0", "R1", "R3", "R6"},
       Words{"R0", "R1", "R3", "R4-int8", "R6-short", "R6", "R7", "R16-10%"}}});
 
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();
-  const bool large = is_large(cell.model());
+  const bool large = scale_of(cell.model()) != Scale::kSmall;
   Outcome outcome;
   for (const std::string& name : cell.settings().words(large ? "mechanisms_large" : "mechanisms")) {
     const Mechanism mechanism = mechanism_named(name);

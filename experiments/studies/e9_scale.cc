@@ -15,8 +15,7 @@ const std::vector<Knob> kKnobs = with_subjects(
     {"digits-mlp2-32", "digits-mlp2-72", "digits-mlp2-160", "digits-mlp2-350"},
     {"digits-mlp2-32", "digits-mlp2-72", "digits-mlp2-160", "digits-mlp2-350", "digits-mlp2-750",
      "digits-mlp2-1600"},
-    {{"seeds_large", "seeds of the two largest", 10.0, 10.0},
-     {"seeds", "seeds of the others", 5.0, 10.0},
+    {{"seeds", "seeds of the four smallest", 5.0, 10.0},
      {"steps_per_weight", "of the second R6, whose budget grows with the model", 0.005, 0.005},
      {"most_steps", "of that R6", 800.0, 800.0}});
 

@@ -65,7 +65,8 @@ std::string_view size_name(Size size) { return size == Size::kQuick ? "quick" : 
 std::vector<Knob> with_subjects(const Words& quick, const Words& full, std::vector<Knob> own) {
   std::vector<Knob> all = {
       {"models", "what it runs on: see `palinode study list --models`", quick, full},
-      {"seeds", "seeds of each model", kQuickSeeds, kFullSeeds},
+      {"seeds", "seeds of each small model", kQuickSeeds, kFullSeeds},
+      {"seeds_medium", "seeds of each medium model", kQuickMediumSeeds, kFullMediumSeeds},
       {"seeds_large", "seeds of each large model", kQuickLargeSeeds, kFullLargeSeeds}};
   for (Knob& knob : own) {
     const auto same = [&knob](const Knob& other) { return other.name == knob.name; };

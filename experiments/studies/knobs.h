@@ -26,10 +26,11 @@ struct Knob {
   KnobValue quick, full;
 };
 
-// Every study has these three, first: the models it runs on, and how many seeds on each. Those that
-// take long to train are `large` (subjects.h) and have a count of their own.
+// Every study has these four, first: the models it runs on, and how many seeds on each, by their
+// scale (subjects.h).
 std::vector<Knob> with_subjects(const Words& quick, const Words& full, std::vector<Knob> own = {});
 inline constexpr double kQuickSeeds = 10, kFullSeeds = 20;
+inline constexpr double kQuickMediumSeeds = 2, kFullMediumSeeds = 10;
 inline constexpr double kQuickLargeSeeds = 2, kFullLargeSeeds = 5;
 
 class Settings {

@@ -1,11 +1,11 @@
-// digits-bn: the 8x8 digits as images, a small CNN with BatchNorm. Its identity is theta and the
-// running statistics, both frozen; every trial on it reads those of the identity. The first weights
-// and the statistics come from passes in train mode, so there is no course that would make them
-// again.
+// The 8x8 digits and two networks with BatchNorm: digits-bn, a small CNN, and digits-bn-mlp, an
+// MLP. Their identity is theta and the running statistics, both frozen; every trial on one reads
+// those of the identity. The first weights and the statistics come from passes in train mode, so
+// there is no course that would make them again.
 #include "experiments/digits.h"
 #include "experiments/subjects/labelled_task.h"
 #include "experiments/subjects/subjects.h"
-#include "nn/cnn.h"
+#include "nn/model_config.h"
 
 namespace palinode::experiments {
 namespace {
@@ -13,11 +13,11 @@ namespace {
 constexpr std::uint64_t kSteps = 200;
 constexpr std::size_t kBatch = 32;
 
-Labelled as_images(const Labelled& rows) {
-  return {rows.x.reshape({rows.size(), 8, 8, 1}), rows.y};
+Labelled shaped(const Labelled& rows, bool as_images) {
+  return as_images ? Labelled{rows.x.reshape({rows.size(), 8, 8, 1}), rows.y} : rows;
 }
 
-nn::CnnConfig config_of_cnn() {
+nn::CnnConfig cnn() {
   return {.height = 8,
           .width = 8,
           .channels = 1,
@@ -26,6 +26,8 @@ nn::CnnConfig config_of_cnn() {
           .classes = 10,
           .batch_norm = true};
 }
+
+nn::MlpConfig mlp() { return {.sizes = {64, 64, 32, 10}, .batch_norm = true}; }
 
 void pretrain(Identity& identity) {
   Ledger& ledger = *identity.ledger;
@@ -43,27 +45,29 @@ void pretrain(Identity& identity) {
   }
 }
 
-std::unique_ptr<Identity> make(std::uint64_t seed, const Options& options) {
+std::unique_ptr<Identity> make(std::uint64_t seed, const Options& options, const char* model,
+                               const nn::ModelConfig& config) {
   const Digits digits = make_tasks(options.digits_path.empty() ? embedded_digits()
                                                                : read_digits(options.digits_path));
   auto identity = std::make_unique<Identity>();
   identity->ledger = std::make_unique<Ledger>(options.level);
   identity->rng = Rng(seed);
   identity->level = options.level;
-  identity->model = "cnn-bn-8-16-32";
+  identity->model = model;
   identity->data = "digits";
   identity->classes = 10;
   identity->theta = &identity->ledger->open("theta", Role::kIdentity);
   const Store& buffers = identity->ledger->open("buffers", Role::kBuffer);
-  identity->build = [&buffers](const Store& theta) {
-    return std::make_unique<nn::Cnn>(theta, buffers, config_of_cnn());
+  identity->build = [&buffers, config](const Store& theta) {
+    return nn::make_network(config, theta, &buffers);
   };
   auto network = identity->build(*identity->theta);
   identity->ledger->commit(network->init(identity->rng.stream("init")));
   identity->network = std::move(network);
-  const Labelled train = as_images(digits.train), held_out = as_images(digits.held_out);
-  const Labelled shifted = as_images(digits.shifted_train);
-  const Labelled shifted_test = as_images(digits.shifted_test);
+  const bool images = std::holds_alternative<nn::CnnConfig>(config);
+  const Labelled train = shaped(digits.train, images), held_out = shaped(digits.held_out, images);
+  const Labelled shifted = shaped(digits.shifted_train, images);
+  const Labelled shifted_test = shaped(digits.shifted_test, images);
   identity->original = labelled_task("digits", train, held_out);
   identity->tasks.push_back(labelled_task("digits-shifted", shifted, shifted_test));
   identity->recipes = {{Mechanism::kSgd, {0.05, 0.1, kBatch}},
@@ -87,7 +91,15 @@ std::unique_ptr<Identity> make(std::uint64_t seed, const Options& options) {
 }  // namespace
 
 extern const std::vector<SubjectInfo> kDigitsBnSubjects = {
-    {"digits-bn", "cnn-bn-8-16-32", "digits", "8x8 digits, two convolutions with BatchNorm", false,
-     make}};
+    {"digits-bn", "cnn-bn-8-16-32", "digits", "8x8 digits, two convolutions with BatchNorm",
+     Scale::kSmall,
+     [](std::uint64_t seed, const Options& options) {
+       return make(seed, options, "cnn-bn-8-16-32", cnn());
+     }},
+    {"digits-bn-mlp", "mlp-bn-64-64-32-10", "digits",
+     "8x8 digits, two hidden layers with BatchNorm", Scale::kSmall,
+     [](std::uint64_t seed, const Options& options) {
+       return make(seed, options, "mlp-bn-64-64-32-10", mlp());
+     }}};
 
 }  // namespace palinode::experiments

@@ -67,16 +67,20 @@ std::unique_ptr<Identity> make_deep(std::uint64_t seed, const Options& options) 
 }  // namespace
 
 extern const std::vector<SubjectInfo> kDigitsSubjects = {
-    {"digits-mlp", "mlp-64-64-10", "digits", "8x8 digits, one hidden layer; 4,810 weights", false,
+    {"digits-mlp", "mlp-64-64-10", "digits", "8x8 digits, one hidden layer; 4,810 weights",
+     Scale::kSmall,
      [](std::uint64_t seed, const Options& options) {
        return make(seed, options, "digits-mlp", {64, 64, 10});
      }},
-    {"digits-mlp2-32", "mlp-64-32-32-10", "digits", "3,466 weights", false, make_deep<32>},
-    {"digits-mlp2-72", "mlp-64-72-72-10", "digits", "10,666 weights", false, make_deep<72>},
-    {"digits-mlp2-160", "mlp-64-160-160-10", "digits", "37,770 weights", false, make_deep<160>},
-    {"digits-mlp2-350", "mlp-64-350-350-10", "digits", "149,110 weights", false, make_deep<350>},
-    {"digits-mlp2-750", "mlp-64-750-750-10", "digits", "619,510 weights", true, make_deep<750>},
-    {"digits-mlp2-1600", "mlp-64-1600-1600-10", "digits", "2,681,610 weights", true,
+    {"digits-mlp2-32", "mlp-64-32-32-10", "digits", "3,466 weights", Scale::kSmall, make_deep<32>},
+    {"digits-mlp2-72", "mlp-64-72-72-10", "digits", "10,666 weights", Scale::kSmall, make_deep<72>},
+    {"digits-mlp2-160", "mlp-64-160-160-10", "digits", "37,770 weights", Scale::kSmall,
+     make_deep<160>},
+    {"digits-mlp2-350", "mlp-64-350-350-10", "digits", "149,110 weights", Scale::kSmall,
+     make_deep<350>},
+    {"digits-mlp2-750", "mlp-64-750-750-10", "digits", "619,510 weights", Scale::kMedium,
+     make_deep<750>},
+    {"digits-mlp2-1600", "mlp-64-1600-1600-10", "digits", "2,681,610 weights", Scale::kMedium,
      make_deep<1600>}};
 
 }  // namespace palinode::experiments

@@ -141,10 +141,10 @@ std::unique_ptr<Identity> make_cnn(std::uint64_t seed, const Options& options) {
 }  // namespace
 
 extern const std::vector<SubjectInfo> kImageSubjects = {
-    {"fashion-mlp", "mlp-784-128-10", "fashion-mnist", "28x28 clothes; 101,770 weights", true,
-     make_mlp, [] { image_set("fashion-mnist"); }},
+    {"fashion-mlp", "mlp-784-128-10", "fashion-mnist", "28x28 clothes; 101,770 weights",
+     Scale::kMedium, make_mlp, [] { image_set("fashion-mnist"); }},
     {"fashion-cnn", "cnn-16-32-64", "fashion-mnist",
-     "28x28 clothes, then MNIST as second task; 105,866 weights", true, make_cnn, [] {
+     "28x28 clothes, then MNIST as second task; 105,866 weights", Scale::kLarge, make_cnn, [] {
        image_set("fashion-mnist");
        image_set("mnist");
      }}};

@@ -108,7 +108,7 @@ std::unique_ptr<Identity> make(std::uint64_t seed, const Options& options) {
 }  // namespace
 
 extern const std::vector<SubjectInfo> kDetectorSubjects = {
-    {"lande", "lande-620-120-50", "lande", "a language detector of others; 80,570 weights", true,
-     make}};
+    {"lande", "lande-620-120-50", "lande", "a language detector of others; 80,570 weights",
+     Scale::kMedium, make}};
 
 }  // namespace palinode::experiments

@@ -38,9 +38,14 @@ bool is_subject(std::string_view name) {
   return std::ranges::find(subject_infos(), name, &SubjectInfo::name) != subject_infos().end();
 }
 
-bool is_large(std::string_view name) {
+std::string_view name_of(Scale scale) {
+  constexpr std::string_view kNames[] = {"small", "medium", "large"};
+  return kNames[static_cast<std::size_t>(scale)];
+}
+
+Scale scale_of(std::string_view name) {
   const auto found = std::ranges::find(subject_infos(), name, &SubjectInfo::name);
-  return found != subject_infos().end() && found->large;
+  return found == subject_infos().end() ? Scale::kSmall : found->scale;
 }
 
 const Identity& Subjects::get(std::string_view name, std::uint64_t seed) {

@@ -25,12 +25,21 @@ struct Options {
   std::string digits_path = {};  // in place of the embedded digits
 };
 
+// How long a model takes to train or adapt, which decides how many seeds it has and whether a study
+// uses its shorter lists of settings, those named _large.
+enum class Scale : std::uint8_t {
+  kSmall,   // less than a second
+  kMedium,  // an MLP of wide layers
+  kLarge,   // a CNN of 28 x 28 images, a GPT
+};
+std::string_view name_of(Scale scale);  // "small", "medium", "large"
+
 struct SubjectInfo {
   std::string_view name;   // "fashion-cnn"
   std::string_view model;  // "cnn-32-64-128"
   std::string_view data;   // "fashion-mnist"
   std::string_view what;   // one line
-  bool large;              // takes more than seconds to train or adapt
+  Scale scale;
   std::unique_ptr<Identity> (*make)(std::uint64_t seed, const Options& options);
   // Loads what it needs from outside the program, so that a run fails before it begins; none for a
   // model that needs nothing.
@@ -41,9 +50,9 @@ std::span<const SubjectInfo> subject_infos();
 // Throws NameError listing them.
 const SubjectInfo& subject_info(std::string_view name);
 
-// Whether the table has it: a study may have models of its own. And whether it is large.
+// Whether the table has it: a study may have models of its own, which are small.
 bool is_subject(std::string_view name);
-bool is_large(std::string_view name);
+Scale scale_of(std::string_view name);
 
 // Of austen-gpt and tied-gpt: the bytes of Austen's novels.
 const Tokenizer& austen_tokenizer();

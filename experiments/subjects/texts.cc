@@ -165,9 +165,9 @@ const Tokenizer& austen_tokenizer() {
 }
 
 extern const std::vector<SubjectInfo> kTextSubjects = {
-    {"austen-gpt", "gpt-4-128", "austen", "the committed language identity; 822,528 weights", true,
-     make_austen},
-    {"tied-gpt", "gpt-2-64-tied", "austen", "its head reads the token table; 107,000 weights", true,
-     make_tied}};
+    {"austen-gpt", "gpt-4-128", "austen", "the committed language identity; 822,528 weights",
+     Scale::kLarge, make_austen},
+    {"tied-gpt", "gpt-2-64-tied", "austen", "its head reads the token table; 107,000 weights",
+     Scale::kLarge, make_tied}};
 
 }  // namespace palinode::experiments

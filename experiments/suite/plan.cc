@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "experiments/embedded.h"
+#include "tensor/error.h"
 
 namespace palinode::experiments {
 namespace {
@@ -17,6 +18,18 @@ constexpr double kUnknownWeight = 1;  // seconds, to share out what was never ti
 std::string duration_text(double seconds) {
   if (seconds < 100) return fmt::format("{:.1f} s", seconds);
   return fmt::format("{:.1f} min", seconds / 60);
+}
+
+std::string_view seeds_knob(Scale scale) {
+  switch (scale) {
+    case Scale::kSmall:
+      return "seeds";
+    case Scale::kMedium:
+      return "seeds_medium";
+    case Scale::kLarge:
+      return "seeds_large";
+  }
+  PALINODE_ASSERT(false);
 }
 
 }  // namespace
@@ -29,9 +42,7 @@ std::vector<PlannedCell> plan_cells(std::span<const StudyPlan> studies, Size siz
     const Settings& settings = studies[s].settings;
     const std::string id(studies[s].study->id);
     for (const std::string& model : settings.words("models")) {
-      const bool large = is_large(model);
-      const std::uint64_t count =
-          seeds != 0 ? seeds : settings.count(large ? "seeds_large" : "seeds");
+      const std::uint64_t count = seeds != 0 ? seeds : settings.count(seeds_knob(scale_of(model)));
       for (std::uint64_t i = 0; i < count; ++i) {
         cells.push_back({s, model, first_seed + i,
                          fmt::format("{}/{}/{}", id, model, first_seed + i),

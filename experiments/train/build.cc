@@ -30,7 +30,8 @@ nn::MlpConfig mlp(const ModelConfig& model, const Shape& example, std::size_t cl
   sizes.push_back(classes);
   return {.sizes = std::move(sizes),
           .activation = activation(model.activation),
-          .precision = precision(model)};
+          .precision = precision(model),
+          .batch_norm = model.batch_norm};
 }
 
 nn::CnnConfig cnn(const ModelConfig& model, const Shape& example, std::size_t classes) {

@@ -97,8 +97,8 @@ void add_model(std::vector<Field>& table, ModelConfig& model) {
       {"cnn"});
   add({.key = "model.batch_norm",
        .value = std::ref(model.batch_norm),
-       .meaning = "batch normalization after every convolution"},
-      {"cnn"});
+       .meaning = "batch normalization after every convolution or hidden layer"},
+      {"mlp", "cnn"});
 }
 
 void add_attention_model(std::vector<Field>& table, ModelConfig& model) {

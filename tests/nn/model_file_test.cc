@@ -14,6 +14,7 @@ namespace palinode::nn {
 namespace {
 
 const MlpConfig kMlp = {.sizes = {3, 4, 2}, .activation = Activation::kSilu};
+const MlpConfig kNormedMlp = {.sizes = {3, 4, 2}, .batch_norm = true};
 const CnnConfig kCnn = {.height = 6,
                         .width = 5,
                         .channels = 2,
@@ -67,7 +68,7 @@ class ModelFile : public testing::TestWithParam<ModelConfig> {
   std::string path = folder + "/model.safetensors";
 };
 
-INSTANTIATE_TEST_SUITE_P(Models, ModelFile, testing::Values(kMlp, kCnn, kGpt, kLlama));
+INSTANTIATE_TEST_SUITE_P(Models, ModelFile, testing::Values(kMlp, kNormedMlp, kCnn, kGpt, kLlama));
 
 TEST_P(ModelFile, ALoadedModelIsTheSavedOne) {
   const Made made(GetParam());

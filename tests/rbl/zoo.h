@@ -16,14 +16,14 @@
 
 namespace palinode::rbl::zoo {
 
-inline const std::vector<std::string> kModels = {"mlp", "cnn",      "cnn_norm",
+inline const std::vector<std::string> kModels = {"mlp", "mlp_norm", "cnn",  "cnn_norm",
                                                  "gpt", "gpt_tied", "llama"};
 
 // A frozen identity, its parameters drawn from the seed, and a batch for it.
 struct Zoo {
   Ledger ledger;
   const Store* theta;
-  const Store* buffers;  // of cnn_norm
+  const Store* buffers;  // of those with BatchNorm
   std::unique_ptr<nn::Network> model;
   Tensor x, labels;
 
@@ -33,8 +33,9 @@ struct Zoo {
     const Precision precision = Precision::kRounded;
     const Rng rng = Rng(seed).stream(name);
     std::size_t outputs = 3;
-    if (name == "mlp") {
-      model.reset(new nn::Mlp(*theta, {.sizes = {5, 7, 3}}));
+    if (name.starts_with("mlp")) {
+      const nn::MlpConfig config{.sizes = {5, 7, 3}, .batch_norm = name == "mlp_norm"};
+      model.reset(new nn::Mlp(*theta, *buffers, config));
       x = rng.stream("x").normal({4, 5}, dtype);
     } else if (name.starts_with("cnn")) {
       const nn::CnnConfig config{.height = 4,

@@ -32,6 +32,15 @@ TEST(Buffers, RoutedToTheBehaviorTheyGoWithIt) {
   EXPECT_EQ(unload_fault(seen().rows), "");
 }
 
+TEST(Buffers, OfAnMlpDoTheSame) {
+  const Outcome outcome = run_small("E10", "digits-bn-mlp", 1, {"steps=5"});
+  EXPECT_EQ(value_of(outcome, "open", "theta-words-changed"), 0);
+  EXPECT_GT(value_of(outcome, "open", "kl"), 1e-6);
+  EXPECT_EQ(value_of(outcome, "frozen", "refused"), 1);
+  EXPECT_EQ(value_of(outcome, "routed", "kl"), 0);
+  EXPECT_EQ(unload_fault(outcome.rows), "");
+}
+
 TEST(Buffers, ANetworkWithoutAnyIsRefused) {
   EXPECT_MESSAGE(run_small("E10", "digits-mlp", 1), UsageError,
                  "E10: mlp-64-64-10 has no BatchNorm and so no buffers");

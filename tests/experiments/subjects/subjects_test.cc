@@ -31,14 +31,14 @@ TEST(Subjects, AreNamedInTheErrorOfANameThatIsNotThere) {
   Subjects subjects{Options{}};
   EXPECT_THROW(subjects.get("digits-mpl", 1), NameError);
   EXPECT_FALSE(is_subject("digits-mpl"));
-  EXPECT_FALSE(is_large("digits-mpl"));
+  EXPECT_EQ(scale_of("digits-mpl"), Scale::kSmall);
 }
 
 TEST(Subjects, HaveNamesOfTheirOwn) {
   for (const SubjectInfo& info : subject_infos()) {
     EXPECT_EQ(&subject_info(info.name), &info);
     EXPECT_TRUE(is_subject(info.name));
-    EXPECT_EQ(is_large(info.name), info.large);
+    EXPECT_EQ(scale_of(info.name), info.scale);
   }
 }
 

@@ -32,7 +32,10 @@ TEST(Plan, HasEveryStudyModelAndSeedOnce) {
     std::size_t wanted = 0;
     for (const StudyPlan& plan : plans) {
       for (const std::string& model : plan.settings.words("models")) {
-        wanted += plan.settings.count(is_large(model) ? "seeds_large" : "seeds");
+        const std::map<Scale, const char*> knobs = {{Scale::kSmall, "seeds"},
+                                                    {Scale::kMedium, "seeds_medium"},
+                                                    {Scale::kLarge, "seeds_large"}};
+        wanted += plan.settings.count(knobs.at(scale_of(model)));
       }
     }
     std::set<std::string> keys;
@@ -43,17 +46,18 @@ TEST(Plan, HasEveryStudyModelAndSeedOnce) {
   }
 }
 
-TEST(Plan, GivesLargeModelsTheirOwnCountOfSeeds) {
+TEST(Plan, GivesModelsOfEachScaleTheirOwnCountOfSeeds) {
   SuiteConfig config;
   config.studies = {&find_study("E3")};
-  config.overrides = {
-      {"", "models=[\"digits-mlp\", \"tied-gpt\"]"}, {"", "seeds=4"}, {"", "seeds_large=1"}};
-  ASSERT_TRUE(is_large("tied-gpt"));
-  ASSERT_FALSE(is_large("digits-mlp"));
+  config.overrides = {{"", "models=[\"digits-mlp\", \"lande\", \"tied-gpt\"]"},
+                      {"", "seeds=4"},
+                      {"", "seeds_medium=2"},
+                      {"", "seeds_large=1"}};
   std::map<std::string, std::vector<std::uint64_t>> seeds;
   config.first_seed = 7;
   for (const PlannedCell& cell : plan_of(config)) seeds[cell.model].push_back(cell.seed);
   EXPECT_EQ(seeds["digits-mlp"], (std::vector<std::uint64_t>{7, 8, 9, 10}));
+  EXPECT_EQ(seeds["lande"], (std::vector<std::uint64_t>{7, 8}));
   EXPECT_EQ(seeds["tied-gpt"], std::vector<std::uint64_t>{7});
   config.seeds = 2;  // asked for: of every model
   seeds.clear();
@@ -65,7 +69,7 @@ TEST(Plan, GivesLargeModelsTheirOwnCountOfSeeds) {
 TEST(Plan, OfNoSeedsIsNoRun) {
   SuiteConfig config;
   config.studies = {&find_study("E1")};
-  config.overrides = {{"", "seeds=0"}, {"", "seeds_large=0"}};
+  config.overrides = {{"", "seeds=0"}, {"", "seeds_medium=0"}, {"", "seeds_large=0"}};
   config.quiet = true;
   EXPECT_MESSAGE(run_suite(config), UsageError, "nothing to run: every study has 0 seeds");
 }

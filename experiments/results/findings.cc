@@ -7,6 +7,9 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/results/groups.h"
@@ -295,12 +298,37 @@ std::string curves(const std::vector<ordered_json>& all) {
   return text;
 }
 
+// Every model of the rows with its weights and the seeds it ran with, smallest first; then what
+// follows from that.
+std::string models(const ordered_json& results) {
+  struct Model {
+    std::string data;
+    std::uint64_t weights = 0;
+    std::set<std::uint64_t> seeds;
+  };
+  std::map<std::string, Model> found;
+  for (const ordered_json& row : results.at("rows")) {
+    Model& model = found[row.at("model")];
+    model.data = row.at("data");
+    model.weights = row.at("words");
+    model.seeds.insert(row.at("seed").get<std::uint64_t>());
+  }
+  std::vector<std::pair<std::string, Model>> sorted(found.begin(), found.end());
+  std::ranges::stable_sort(sorted, {}, [](const auto& each) { return each.second.weights; });
+  if (sorted.empty()) return "";
+  Table table({"model", "data", "weights", "seeds"});
+  for (const auto& [name, model] : sorted) {
+    table.add(
+        {name, model.data, std::to_string(model.weights), std::to_string(model.seeds.size())});
+  }
+  return table.text() +
+         fmt::format(
+             "- The models have {} to {} weights. Nothing here says what billions of "
+             "weights do.\n",
+             sorted.front().second.weights, sorted.back().second.weights);
+}
+
 constexpr const char* kLimits =
-    "## What the scale of this limits\n\n"
-    "- The models have 3 thousand to 2.7 million weights, trained on digits, clothes and two "
-    "books. "
-    "Nothing here says what billions of weights do; E9 has a slope over three decades and no "
-    "more.\n"
     "- The tasks are short: hundreds of steps, one shift. Long adaptations may leave what none of "
     "these rollbacks reaches.\n"
     "- Intervals are over seeds and probes of these models and data, not over models there could "
@@ -342,7 +370,7 @@ std::string render_findings(const ordered_json& results) {
     text += rollbacks(of_study(results.at("groups"), id));
     text += curves(of_study(results.at("curves"), id));
   }
-  return text + kLimits;
+  return text + "## What the scale of this limits\n\n" + models(results) + kLimits;
 }
 
 }  // namespace palinode::experiments

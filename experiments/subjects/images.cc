@@ -111,7 +111,7 @@ std::unique_ptr<Identity> make_mlp(std::uint64_t seed, const Options& options) {
               [config](const Store& theta) { return std::make_unique<nn::Mlp>(theta, config); },
               labelled_task("fashion-shifted", shifted(first(fashion.train, kShiftedTrain)),
                             shifted(first(fashion.test, kHeldOut))),
-              {.recipes = {{Mechanism::kSgd, {0.1, 0.1, 32}},
+              {.recipes = {{Mechanism::kSgd, {0.1, 0.07, 32}},
                            {Mechanism::kMomentum, {0.02, 0.02, 32}},
                            {Mechanism::kAdam, {1e-3, 4e-3, 32}},
                            {Mechanism::kAdamW, {1e-3, 4e-3, 32}},

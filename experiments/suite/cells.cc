@@ -5,8 +5,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "experiments/suite/outcome_json.h"
@@ -115,6 +118,21 @@ void CellFile::remove() {
   if (descriptor_ < 0) return;
   for (const std::string& path : adopted_) remove_file(path);
   remove_file(path_);
+}
+
+std::vector<std::string> cells_of_others(const std::string& out, std::size_t processes) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(out)) {
+    const std::string name = entry.path().filename().string();
+    std::size_t rank = 0;
+    const char* const end = name.data() + name.size();
+    if (!name.starts_with("cells.")) continue;
+    const auto [rest, error] = std::from_chars(name.data() + 6, end, rank);
+    if (error != std::errc() || std::string_view(rest, end) != ".jsonl") continue;
+    if (rank >= processes) paths.push_back(entry.path().string());
+  }
+  std::ranges::sort(paths);
+  return paths;
 }
 
 }  // namespace palinode::experiments

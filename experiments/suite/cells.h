@@ -55,4 +55,8 @@ class CellFile {
   std::map<std::string, FinishedCell> found_;
 };
 
+// The files of finished cells in `out` of processes that a run of so many has not got: an earlier
+// one had more.
+std::vector<std::string> cells_of_others(const std::string& out, std::size_t processes);
+
 }  // namespace palinode::experiments

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -80,8 +79,12 @@ void run_cells(const SuiteConfig& config, std::span<const StudyPlan> plans,
     if (is_subject(planned.model)) subjects.get(planned.model, planned.seed);
     const auto start = std::chrono::steady_clock::now();
     FinishedCell cell;
-    cell.outcome =
-        plan.study->run(Cell(*plan.study, plan.settings, planned.model, planned.seed, subjects));
+    try {
+      cell.outcome =
+          plan.study->run(Cell(*plan.study, plan.settings, planned.model, planned.seed, subjects));
+    } catch (const NonFiniteError& error) {  // a training that diverged
+      throw NonFiniteError(fmt::format("{}: {}", planned.key, error.what()));
+    }
     for (Row& row : cell.outcome.rows) row.backend = gemm_name(active_gemm());
     cell.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     file.append(planned.key, cell);
@@ -108,22 +111,6 @@ void remove_leftovers(const std::string& out) {
       throw EnvironmentError(fmt::format("cannot remove {}{}: {}", out, name, error.message()));
     }
   }
-}
-
-// The files of finished cells of processes that this run has not got: an earlier one had more.
-std::vector<std::string> cells_of_others(const std::string& out, std::size_t processes) {
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(out)) {
-    const std::string name = entry.path().filename().string();
-    std::size_t rank = 0;
-    const char* const end = name.data() + name.size();
-    if (!name.starts_with("cells.")) continue;
-    const auto [rest, error] = std::from_chars(name.data() + 6, end, rank);
-    if (error != std::errc() || std::string_view(rest, end) != ".jsonl") continue;
-    if (rank >= processes) paths.push_back(entry.path().string());
-  }
-  std::ranges::sort(paths);
-  return paths;
 }
 
 ordered_json certificate_json(const SuiteConfig& config, const rbl::Certificate& c) {

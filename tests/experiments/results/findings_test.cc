@@ -94,6 +94,21 @@ TEST(Findings, HaveAPartForEveryStudyOfTheResults) {
   EXPECT_TRUE(has(page, "`palinode reproduce --seeds 1`"));
 }
 
+TEST(Findings, SayHowLargeTheModelsAreAndOnHowManySeedsTheyRan) {
+  const std::string page = render_findings(results());
+  EXPECT_TRUE(has(page, "| mlp-64-64-10 | digits | 4810 | 1 |"));
+  EXPECT_TRUE(has(page, "The models have 4810 to 4810 weights."));
+  ordered_json changed = results();
+  changed["rows"].push_back(changed["rows"][0]);
+  changed["rows"].back()["seed"] = 2;
+  changed["rows"].push_back(changed["rows"][0]);
+  changed["rows"].back()["model"] = "larger";
+  changed["rows"].back()["words"] = 5000;
+  EXPECT_TRUE(has(render_findings(changed),
+                  "| mlp-64-64-10 | digits | 4810 | 2 |\n| larger | digits | 5000 | 1 |\n"));
+  EXPECT_TRUE(has(render_findings(changed), "The models have 4810 to 5000 weights."));
+}
+
 TEST(Findings, AreTheSameBytesForTheSameResults) {
   EXPECT_EQ(render_findings(results()), render_findings(ordered_json::parse(results().dump())));
 }

@@ -66,6 +66,17 @@ TEST(Plan, GivesModelsOfEachScaleTheirOwnCountOfSeeds) {
   EXPECT_EQ(seeds["tied-gpt"], (std::vector<std::uint64_t>{7, 8}));
 }
 
+TEST(Suite, NamesTheCellWhoseTrainingDiverged) {
+  SuiteConfig config;
+  config.studies = {&find_study("E2")};
+  config.overrides = {{"", "rates=[1e38]"}};
+  config.seeds = 1;
+  config.quiet = true;
+  EXPECT_MESSAGE(run_suite(config), NonFiniteError,
+                 "E2/digits-mlp/1: commit: phi/layer.0.lora_A would hold a NaN or an infinity; "
+                 "proposed by adam.phi, step 1");
+}
+
 TEST(Plan, OfNoSeedsIsNoRun) {
   SuiteConfig config;
   config.studies = {&find_study("E1")};

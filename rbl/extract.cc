@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "rbl/svd.h"
+#include "rbl/rollback/values.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 
 namespace palinode::rbl {
 namespace {
 
 constexpr std::string_view kWeight = ".weight";
 
-Matrix matrix_of(const Tensor& value, const std::string& name) {
+Matrix matrix_of(const Tensor& value) {
   const std::size_t rows = value.shape()[0], cols = value.shape()[1];
   Matrix matrix{rows, cols, std::vector<double>(rows * cols)};
   with_float(value.dtype(), "extract", [&]<class T>() {
@@ -22,8 +23,7 @@ Matrix matrix_of(const Tensor& value, const std::string& name) {
       for (std::size_t c = 0; c < cols; ++c) matrix.at(r, c) = values[r * cols + c];
     }
   });
-  if (std::ranges::all_of(matrix.values, [](double v) { return std::isfinite(v); })) return matrix;
-  throw NonFiniteError(fmt::format("extract: {} has a value that is not finite", name));
+  return matrix;
 }
 
 double sum_of_squares(std::span<const double> values) {
@@ -32,12 +32,38 @@ double sum_of_squares(std::span<const double> values) {
   return sum;
 }
 
-double squares_of(const Tensor& value) {
-  double sum = 0;
-  with_float(value.dtype(), "extract", [&]<class T>() {
-    for (const double v : value.values<T>()) sum = sum + v * v;
+bool all_zero(const Tensor& difference) {
+  return with_float(difference.dtype(), "extract", [&]<class T>() {
+    return std::ranges::all_of(difference.values<T>(), [](T value) { return value == 0; });
   });
-  return sum;
+}
+
+// The sum of the squares of a difference. Throws NonFiniteError naming the parameter.
+double squares_of(const Tensor& difference, const std::string& parameter) {
+  const double squares = with_float(difference.dtype(), "extract", [&]<class T>() {
+    double sum = 0;
+    const std::span<const T> values = difference.values<T>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double value = values[i];
+      if (!std::isfinite(value)) {
+        throw NonFiniteError(fmt::format("extract: the difference of {} {} is {} at element {}",
+                                         parameter, difference.describe(), value, i));
+      }
+      sum = sum + value * value;
+    }
+    return sum;
+  });
+  // The rotations multiply the squares of two columns.
+  if (std::isfinite(squares * squares)) return squares;
+  throw NonFiniteError(fmt::format(
+      "extract: the squares of the difference of {} add up to {}, too much to take it apart in f64",
+      parameter, squares));
+}
+
+double norm_of(const std::vector<LeftOut>& parts) {
+  double sum = 0;
+  for (const LeftOut& part : parts) sum = sum + part.norm * part.norm;
+  return std::sqrt(sum);
 }
 
 struct Factors {
@@ -71,7 +97,7 @@ Factors factors_of(const SingularParts& parts, std::size_t rank, Dtype dtype) {
 }
 
 double residual_of(const Matrix& wanted, const Factors& factors) {
-  const Matrix a = matrix_of(factors.a, "A"), b = matrix_of(factors.b, "B");
+  const Matrix a = matrix_of(factors.a), b = matrix_of(factors.b);
   double sum = 0;
   for (std::size_t r = 0; r < wanted.rows; ++r) {
     for (std::size_t c = 0; c < wanted.cols; ++c) {
@@ -86,58 +112,128 @@ double residual_of(const Matrix& wanted, const Factors& factors) {
 
 }  // namespace
 
+double ExtractedLora::left_out() const { return norm_of(others); }
+
 double ExtractedLora::norm() const {
-  double sum = left_out * left_out;
+  double sum = left_out() * left_out();
   for (const ExtractedSite& site : sites) sum = sum + site.norm * site.norm;
   return std::sqrt(sum);
 }
 
 double ExtractedLora::residual() const {
-  double sum = left_out * left_out;
+  double sum = left_out() * left_out();
   for (const ExtractedSite& site : sites) sum = sum + site.residual * site.residual;
   return std::sqrt(sum);
 }
 
-ExtractedLora extract_lora(Ledger& ledger, const std::string& name, const Behavior& dense,
-                           const nn::Network& identity, std::size_t rank) {
+BehaviorPointer dense_difference(Ledger& ledger, const std::string& name,
+                                 const nn::Network& identity, const Store& tuned) {
+  Proposal proposal{.reason = Reason::kLoad, .proposer = "difference"};
+  for (const nn::Parameter& parameter : identity.parameters()) {
+    if (parameter.store != &identity.store()) continue;
+    const Tensor &from = identity.store().at(parameter.name), &to = tuned.at(parameter.name);
+    require_same_dtype("extract", {{from, to}});
+    proposal.writes.push_back(
+        {nullptr, PoolString(parameter.name + ".delta"), zip(to, from, kMinus), true});
+  }
+  const Store& phi = ledger.open(name, Role::kBehavior);
+  BehaviorPointer unit = make_behavior(phi, identity, {.kind = "dense"});
+  for (Write& write : proposal.writes) write.store = &phi;
+  ledger.commit(proposal);
+  return unit;
+}
+
+Decomposition decompose(const Behavior& dense, const nn::Network& identity) {
   if (dense.kind() != "dense" || &dense.theta() != &identity.store()) {
     throw NameError(
         fmt::format("extract: expected a dense unit of this identity, got {}", dense.kind()));
   }
   const std::vector<std::string> layers = identity.sites();
-  ExtractedLora extracted;
+  Decomposition found;
+  for (const std::string& weight : dense.config().sites) {
+    const Tensor& delta = dense.phi().at(weight + ".delta");
+    if (all_zero(delta)) continue;
+    const double squares = squares_of(delta, weight);
+    const std::string site =
+        weight.substr(0, weight.size() - std::min(weight.size(), kWeight.size()));
+    if (weight.ends_with(kWeight) && std::ranges::find(layers, site) != layers.end()) {
+      found.sites.push_back({site, matrix_of(delta), {}});
+    } else {
+      found.left_out.push_back({weight, std::sqrt(squares)});
+    }
+  }
+  if (found.sites.empty() && found.left_out.empty()) {
+    throw Error("extract: no weight differs, so there is nothing to extract");
+  }
+  if (found.sites.empty()) {
+    const std::size_t more = found.left_out.size() - 1;
+    throw Error(fmt::format(
+        "extract: no linear layer differs; {}{}, by {} in norm, and no "
+        "low-rank unit holds biases, norms, convolutions or tables",
+        found.left_out.front().parameter,
+        more == 0 ? " does" : fmt::format(" and {} more do", more), norm_of(found.left_out)));
+  }
+  parallel_jobs(found.sites.size(), [&](std::size_t i) {
+    found.sites[i].parts = singular_parts(found.sites[i].difference);
+  });
+  return found;
+}
+
+std::size_t largest_rank(const Decomposition& decomposition) {
+  std::size_t most = 0;
+  for (const Decomposition::Site& site : decomposition.sites) {
+    most = std::max(most, site.parts.singular.size());
+  }
+  return most;
+}
+
+std::size_t rank_of(const Decomposition& decomposition, double share) {
+  if (!(share > 0 && share <= 1)) {
+    throw Error(fmt::format("extract: expected a share above 0 and up to 1, got {}", share));
+  }
+  const auto squares_from = [&](std::size_t rank) {
+    double sum = 0;
+    for (const Decomposition::Site& site : decomposition.sites) {
+      const std::span<const double> singular = site.parts.singular;
+      sum = sum + sum_of_squares(singular.subspan(std::min(rank, singular.size())));
+    }
+    return sum;
+  };
+  const double most = (1 - share) * squares_from(0);
+  std::size_t rank = 1;
+  while (squares_from(rank) > most) ++rank;
+  return rank;
+}
+
+ExtractedLora extract_lora(Ledger& ledger, const std::string& name,
+                           const Decomposition& decomposition, const nn::Network& identity,
+                           std::size_t rank) {
+  ExtractedLora extracted{nullptr, {}, decomposition.left_out};
   BehaviorConfig config{
       .kind = "lora",
       .settings = {{"rank", static_cast<double>(rank)}, {"alpha", static_cast<double>(rank)}}};
-  Proposal proposal{.reason = Reason::kLoad, .proposer = "extract-lora"};
-  double left_out = 0;
-  for (const std::string& weight : dense.config().sites) {
-    const Tensor& delta = dense.phi().at(weight + ".delta");
-    const std::string site =
-        weight.substr(0, weight.size() - std::min(weight.size(), kWeight.size()));
-    if (!weight.ends_with(kWeight) || std::ranges::find(layers, site) == layers.end()) {
-      left_out = left_out + squares_of(delta);
-      continue;
-    }
-    const Matrix wanted = matrix_of(delta, weight);
-    const SingularParts parts = singular_parts(wanted);
-    Factors factors = factors_of(parts, rank, dense.dtype());
-    extracted.sites.push_back({site, std::sqrt(sum_of_squares(wanted.values)),
-                               residual_of(wanted, factors), parts.singular});
-    config.sites.push_back(site);
-    proposal.writes.push_back({nullptr, PoolString(site + ".lora_A"), std::move(factors.a), true});
-    proposal.writes.push_back({nullptr, PoolString(site + ".lora_B"), std::move(factors.b), true});
-  }
-  if (config.sites.empty())
-    throw NameError("extract: the unit has no linear layer among its sites");
-  extracted.left_out = std::sqrt(left_out);
+  for (const Decomposition::Site& site : decomposition.sites) config.sites.push_back(site.site);
   Ledger blank(Ledger::Level::kOff);  // to try the settings with
   make_behavior(blank.open("phi", Role::kBehavior), identity, config);
   const Store& phi = ledger.open(name, Role::kBehavior);
   extracted.unit = make_behavior(phi, identity, config);
-  for (Write& write : proposal.writes) write.store = &phi;
+  Proposal proposal{.reason = Reason::kLoad, .proposer = "extract-lora"};
+  for (const Decomposition::Site& site : decomposition.sites) {
+    Factors factors = factors_of(site.parts, rank, extracted.unit->dtype());
+    extracted.sites.push_back({site.site, std::sqrt(sum_of_squares(site.difference.values)),
+                               residual_of(site.difference, factors), site.parts.singular});
+    proposal.writes.push_back(
+        {&phi, PoolString(site.site + ".lora_A"), std::move(factors.a), true});
+    proposal.writes.push_back(
+        {&phi, PoolString(site.site + ".lora_B"), std::move(factors.b), true});
+  }
   ledger.commit(proposal);
   return extracted;
+}
+
+ExtractedLora extract_lora(Ledger& ledger, const std::string& name, const Behavior& dense,
+                           const nn::Network& identity, std::size_t rank) {
+  return extract_lora(ledger, name, decompose(dense, identity), identity, rank);
 }
 
 }  // namespace palinode::rbl

@@ -46,6 +46,11 @@ void apply(const Machine& machine) {
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+std::string printable(std::string line) {
+  for (char& c : line) c = c >= ' ' && c <= '~' ? c : '?';
+  return line;
+}
+
 bool use_color(int descriptor, bool no_color) {
   const char* variable = std::getenv("NO_COLOR");
   return !no_color && (variable == nullptr || *variable == '\0') && isatty(descriptor) == 1;

@@ -30,6 +30,9 @@ void apply(const Machine& machine);
 // Results, to stdout.
 void print(std::string_view text);
 
+// The line with a question mark for each byte that is not printable ASCII: for a file's metadata.
+std::string printable(std::string line);
+
 // Whether to color what goes to this stream: a terminal, and neither `no_color` nor NO_COLOR.
 bool use_color(int descriptor, bool no_color);
 

@@ -17,7 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kFormat = "palinode-behavior";
 constexpr std::string_view kVersion = "1";
 constexpr std::string_view kNote = "note.";
 constexpr std::array kNeeded = {"format", "format_version", "kind",   "sites",  "settings",
@@ -124,8 +123,8 @@ class Reader {
   void check_keys() const {
     const Metadata& metadata = content_.metadata;
     const auto format = metadata.find("format");
-    if (format == metadata.end() || format->second != kFormat) {
-      fail(fmt::format("its metadata has no format \"{}\"", kFormat));
+    if (format == metadata.end() || format->second != kBehaviorFormat) {
+      fail(fmt::format("its metadata has no format \"{}\"", kBehaviorFormat));
     }
     for (const char* key : kNeeded) {
       if (!metadata.contains(key)) fail(fmt::format("its metadata has no {}", key));
@@ -246,7 +245,7 @@ SafetensorsFile behavior_content(const Behavior& unit, const BehaviorRecord& rec
   SafetensorsFile content{.metadata = {}, .tensors = file_tensors(unit)};
   Metadata& metadata = content.metadata;
   metadata = {
-      {"format", std::string(kFormat)},           {"format_version", std::string(kVersion)},
+      {"format", std::string(kBehaviorFormat)},   {"format_version", std::string(kVersion)},
       {"kind", std::string(unit.kind())},         {"sites", sites_json(unit.config().sites)},
       {"settings", settings_json(unit.config())}, {"dtype", std::string(dtype_name(unit.dtype()))},
       {"identity", hex(record.identity)},         {"digest", hex(digest_of(content.tensors))}};

@@ -19,12 +19,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "rbl/behavior.h"
 #include "rbl/manifest.h"
 #include "tensor/safetensors.h"
 
 namespace palinode::rbl {
+
+inline constexpr std::string_view kBehaviorFormat = "palinode-behavior";
 
 // Where a unit comes from; what is empty is not written.
 struct BehaviorRecord {

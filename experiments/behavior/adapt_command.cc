@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -66,8 +65,7 @@ std::string command_of(const Options& options) {
   for (const std::string& site : options.request.sites) add("--site", site);
   for (const std::string& set : options.request.sets) add("--set", set);
   add("--data", options.data);
-  for (char& c : line) c = c >= ' ' && c <= '~' ? c : '?';
-  return line;
+  return printable(std::move(line));
 }
 
 std::string next_version(const std::string& version) {
@@ -213,9 +211,7 @@ class Session {
 };
 
 int run_adapt(const Options& options) {
-  if (!options.overwrite && std::filesystem::exists(options.out)) {
-    throw UsageError(fmt::format("{}: is there already; --overwrite replaces it", options.out));
-  }
+  check_free(options.out, options.overwrite);
   apply(options.machine);
   { const Session trial(options, ""); }  // a mistake touches no file
   Session session(options, options.out + ".ledger.jsonl");

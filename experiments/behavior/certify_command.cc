@@ -1,7 +1,6 @@
 // `palinode certify` and `palinode detach`: attach, look, detach, and prove that nothing is left.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -23,14 +22,6 @@ struct Options {
   std::size_t probes = 256;
   bool json = false;
 };
-
-// The first probes of the data's validation part, at most so many.
-Tensor probes_of(const train::TrainedModel& model, std::uint64_t prompt_rows, std::size_t most) {
-  const train::Task task = train::make_task(with_room(model.config, prompt_rows), model.tokenizer);
-  check_fit(model, task);
-  const Tensor& x = task.validation.set.x;
-  return x.rows(0, std::min(most, x.shape()[0])).compact();
-}
 
 struct Proof {
   rbl::Certificate certificate;

@@ -11,7 +11,8 @@ Command add_adapt_command(CLI::App& app);
 Command add_detach_command(CLI::App& app);
 Command add_certify_command(CLI::App& app);
 Command add_behavior_command(CLI::App& app);
-// Those below `palinode behavior`: PEFT's folders, and keys and signatures.
+// Those below `palinode behavior`: one made of two models, PEFT's folders, keys and signatures.
+Command add_extract_command(CLI::App& behavior);
 std::vector<Command> add_peft_commands(CLI::App& behavior);
 std::vector<Command> add_sign_commands(CLI::App& behavior);
 Command add_inspect_command(CLI::App& app);

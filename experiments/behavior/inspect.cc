@@ -102,7 +102,7 @@ Inspection inspect_safetensors(const std::string& path, const std::string& ident
   if (stated == "palinode") {
     found.kind = "model";
     describe_model(found, content, path);
-  } else if (stated == "palinode-behavior") {
+  } else if (stated == rbl::kBehaviorFormat) {
     found.kind = "behavior";
     describe_behavior(found, content, path, identity);
   } else if (content.metadata.contains("palinode_checkpoint")) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "experiments/train/build.h"
 #include "experiments/usage_error.h"
 #include "nn/model_config.h"
@@ -80,6 +83,18 @@ void check_fit(const train::TrainedModel& model, const train::Task& task) {
   if (nn::to_json(wanted) == nn::to_json(nn::config_of(*model.network))) return;
   throw UsageError(fmt::format("--data {}: the model takes other images or knows other classes",
                                model.config.data.name));
+}
+
+Tensor probes_of(const train::TrainedModel& model, std::uint64_t prompt_rows, std::size_t most) {
+  const train::Task task = train::make_task(with_room(model.config, prompt_rows), model.tokenizer);
+  check_fit(model, task);
+  const Tensor& x = task.validation.set.x;
+  return x.rows(0, std::min(most, x.shape()[0])).compact();
+}
+
+void check_free(const std::string& out, bool overwrite) {
+  if (overwrite || !std::filesystem::exists(out)) return;
+  throw UsageError(fmt::format("{}: is there already; --overwrite replaces it", out));
 }
 
 }  // namespace palinode::experiments

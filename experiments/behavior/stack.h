@@ -54,4 +54,11 @@ train::Config with_room(train::Config config, std::uint64_t prompt_rows);
 // Throws UsageError if the task's examples are none for the model.
 void check_fit(const train::TrainedModel& model, const train::Task& task);
 
+// The first probes of the data's validation part, at most so many, with room for `prompt_rows`.
+// Throws as with_room, check_fit and train::make_task do.
+Tensor probes_of(const train::TrainedModel& model, std::uint64_t prompt_rows, std::size_t most);
+
+// Throws UsageError for an output file that is there, unless it may be replaced.
+void check_free(const std::string& out, bool overwrite);
+
 }  // namespace palinode::experiments

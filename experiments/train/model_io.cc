@@ -12,14 +12,13 @@ namespace palinode::experiments::train {
 namespace {
 
 constexpr const char* kConfig = "train.config";
-constexpr const char* kTokenizer = "train.tokenizer";
 
 }  // namespace
 
 void save_model(const std::string& path, const nn::Network& network, const Config& config,
                 const std::optional<Tokenizer>& tokenizer) {
   std::map<std::string, std::string> more = {{kConfig, to_toml(config)}};
-  if (tokenizer) more[kTokenizer] = tokenizer->to_json();
+  if (tokenizer) more[kTokenizerKey] = tokenizer->to_json();
   nn::save_model(path, network, more);
 }
 
@@ -42,12 +41,13 @@ TrainedModel load_trained(const std::string& path, std::unique_ptr<Ledger> ledge
   } catch (const ConfigError& error) {
     throw FormatError(error.what());
   }
-  const auto tokenizer = loaded.metadata.find(kTokenizer);
+  const auto tokenizer = loaded.metadata.find(kTokenizerKey);
   if (tokenizer != loaded.metadata.end()) {
-    model.tokenizer = parse_tokenizer(tokenizer->second, fmt::format("{}: {}", path, kTokenizer));
+    model.tokenizer =
+        parse_tokenizer(tokenizer->second, fmt::format("{}: {}", path, kTokenizerKey));
   } else if (model.config.language_model()) {
     throw FormatError(fmt::format("{}: a {} without {} in its metadata", path,
-                                  model.config.model.kind, kTokenizer));
+                                  model.config.model.kind, kTokenizerKey));
   }
   return model;
 }

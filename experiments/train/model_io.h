@@ -12,6 +12,8 @@
 
 namespace palinode::experiments::train {
 
+inline constexpr const char* kTokenizerKey = "train.tokenizer";
+
 // Beside what nn/model_file.h writes, the metadata have
 //   train.config     the effective settings, as TOML
 //   train.tokenizer  of a language model, as JSON (tokenizer.h)

@@ -8,48 +8,13 @@
 #include "experiments/command.h"
 #include "rbl/behavior_file.h"
 #include "tensor/file.h"
-#include "tests/experiments/command_line.h"
-#include "tests/rbl/trained.h"
+#include "tests/experiments/behavior/digits_model.h"
 
 namespace palinode::experiments {
 namespace {
 
-Ended run_all(const std::vector<std::string>& arguments) {
-  std::vector<const char*> all;
-  for (const std::string& argument : arguments) all.push_back(argument.c_str());
-  return run(all);
-}
-
-std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-// A small model on digits, and a folder for what is made of it.
-struct Digits {
-  rbl::TemporaryFolder folder{"behavior_command"};
-  std::string model = folder / "run/model.safetensors";
-
-  Digits() {
-    const Ended ended = run_all({"train", "digits_mlp", "--quiet", "--out", folder / "run", "--set",
-                                 "train.steps=40", "--ledger", "off"});
-    EXPECT_EQ(ended.code, 0) << ended.err;
-  }
-  std::string file(const std::string& name) const { return folder / name; }
-  Ended adapt(const std::string& name, const std::vector<std::string>& more) const {
-    return run_all(
-        std::vector<std::string>{"adapt", "--identity", model, "--quiet", "--out", file(name)} +
-        more);
-  }
-};
-
-nlohmann::json json_of(const Ended& ended) {
-  EXPECT_EQ(ended.code, 0) << ended.err;
-  return nlohmann::json::parse(ended.out);
-}
-
 TEST(AdaptCommand, TrainsABehaviorOverAModelThatStaysAsItIs) {
-  const Digits digits;
+  const DigitsModel digits;
   const std::string before = read(digits.model);
   const nlohmann::json found =
       json_of(digits.adapt("unit", {"--kind", "lora", "--set", "rank=3", "--set", "alpha=0.3",
@@ -78,7 +43,7 @@ TEST(AdaptCommand, TrainsABehaviorOverAModelThatStaysAsItIs) {
 }
 
 TEST(AdaptCommand, GivesTheSameBytesAgain) {
-  const Digits digits;
+  const DigitsModel digits;
   const std::vector<std::string> same = {"--kind", "ia3", "--steps", "5", "--overwrite"};
   ASSERT_EQ(digits.adapt("unit", same).code, 0);
   const std::string unit = read(digits.file("unit")),
@@ -89,7 +54,7 @@ TEST(AdaptCommand, GivesTheSameBytesAgain) {
 }
 
 TEST(AdaptCommand, ReadsAConfigurationAndGoesOnAsTheNextVersion) {
-  const Digits digits;
+  const DigitsModel digits;
   write_file_atomically(digits.file("adapt.toml"),
                         "[behavior]\nkind = \"dora\"\nsites = [\"layer.0\"]\nrank = 2\n"
                         "[train]\nsteps = 4\n[optimizer]\nkind = \"sgd\"\nlr = 0.1\n");
@@ -107,7 +72,7 @@ TEST(AdaptCommand, ReadsAConfigurationAndGoesOnAsTheNextVersion) {
 }
 
 TEST(AdaptCommand, SaysWhatIsWrongAndLeavesNoFile) {
-  const Digits digits;
+  const DigitsModel digits;
   const auto refused = [&](const std::vector<std::string>& more, const std::string& why) {
     expect_one_line(digits.adapt("unit", more), 2, why);
     EXPECT_FALSE(std::filesystem::exists(digits.file("unit")));
@@ -128,7 +93,7 @@ TEST(AdaptCommand, SaysWhatIsWrongAndLeavesNoFile) {
 }
 
 TEST(CertifyCommand, ProvesThatNothingIsLeft) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(digits.adapt("a", {"--kind", "lora", "--steps", "5"}).code, 0);
   ASSERT_EQ(digits.adapt("b", {"--kind", "dense", "--steps", "5"}).code, 0);
   const std::vector<std::string> both = {"--identity",     digits.model, "--behavior",
@@ -150,7 +115,7 @@ TEST(CertifyCommand, ProvesThatNothingIsLeft) {
 }
 
 TEST(DetachCommand, GivesAReceiptForEachBehaviorLastFirst) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(digits.adapt("a", {"--kind", "lora", "--steps", "2"}).code, 0);
   ASSERT_EQ(digits.adapt("b", {"--kind", "bias", "--steps", "2"}).code, 0);
   const Ended ended = run_all({"detach", "--identity", digits.model, "--behavior", digits.file("a"),
@@ -165,7 +130,7 @@ TEST(DetachCommand, GivesAReceiptForEachBehaviorLastFirst) {
 }
 
 TEST(EvalCommand, RefusesABehaviorOfAnotherIdentityUnlessForced) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(digits.adapt("unit", {"--kind", "lora", "--steps", "2"}).code, 0);
   ASSERT_EQ(run_all({"train", "digits_mlp", "--quiet", "--out", digits.file("other"), "--set",
                      "train.steps=3", "--ledger", "off"})
@@ -181,7 +146,7 @@ TEST(EvalCommand, RefusesABehaviorOfAnotherIdentityUnlessForced) {
 }
 
 TEST(BehaviorCommand, SendsABehaviorThroughPeftAndBackToTheBit) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(
       digits.adapt("unit", {"--kind", "lora", "--steps", "3", "--set", "rank_stabilized=1"}).code,
       0);
@@ -207,7 +172,7 @@ TEST(BehaviorCommand, SendsABehaviorThroughPeftAndBackToTheBit) {
 }
 
 TEST(InspectCommand, ShowsWhatEveryFileHolds) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(digits.adapt("unit", {"--kind", "lora", "--steps", "2"}).code, 0);
   ASSERT_EQ(run_all({"behavior", "export-peft", digits.file("unit"), "--identity", digits.model,
                      "--out", digits.file("peft")})
@@ -240,7 +205,7 @@ TEST(InspectCommand, ShowsWhatEveryFileHolds) {
 }
 
 TEST(InspectCommand, RefusesWhatIsDamaged) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(digits.adapt("unit", {"--kind", "lora", "--steps", "2"}).code, 0);
   std::string bytes = read(digits.file("unit"));
   bytes[bytes.size() - 3] = static_cast<char>(bytes[bytes.size() - 3] ^ 4);
@@ -282,7 +247,7 @@ TEST(GenerateCommand, WritesWithABehavior) {
 }
 
 TEST(BehaviorCommands, SignAndVerifyAFile) {
-  const Digits digits;
+  const DigitsModel digits;
   ASSERT_EQ(digits.adapt("unit", {"--kind", "lora", "--steps", "3"}).code, 0);
   const std::string unit = digits.file("unit");
   ASSERT_EQ(run_all({"behavior", "keys", digits.file("me")}).code, 0);

@@ -369,9 +369,10 @@ TEST(ExtractCommand, EndsWithOneWhereThereIsNothingToExtractOrNothingFinite) {
                   "extract: no linear layer differs; layer.1.bias does, by ");
   for (const auto& [value, name] :
        {std::pair(std::numeric_limits<float>::infinity(), "inf"), {NAN, "nan"}}) {
-    expect_one_line(of([&](SafetensorsFile& file) { set(file, "layer.0.weight", 3, value); }), 1,
-                    std::string("extract: the difference of layer.0.weight f32 [64, 128] is ") +
-                        name + " at element 384\n");
+    expect_one_line(
+        of([value = value](SafetensorsFile& file) { set(file, "layer.0.weight", 3, value); }), 1,
+        std::string("extract: the difference of layer.0.weight f32 [64, 128] is ") + name +
+            " at element 384\n");
   }
 }
 

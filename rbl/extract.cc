@@ -132,7 +132,8 @@ BehaviorPointer dense_difference(Ledger& ledger, const std::string& name,
   for (const nn::Parameter& parameter : identity.parameters()) {
     if (parameter.store != &identity.store()) continue;
     const Tensor &from = identity.store().at(parameter.name), &to = tuned.at(parameter.name);
-    require_same_dtype("extract", {{from, to}});
+    const std::string what = "extract: " + parameter.name;
+    require_same_shape(what, {{from, to}});
     proposal.writes.push_back(
         {nullptr, PoolString(parameter.name + ".delta"), zip(to, from, kMinus), true});
   }

@@ -60,10 +60,12 @@ TEST(DenseDifference, TakesTheIdentityToTheTunedModelToRounding) {
 TEST(DenseDifference, RefusesAModelOfOtherParameters) {
   Zoo mlp("mlp"), gpt("gpt"), wide("mlp", 1, Dtype::kF64);
   EXPECT_THROW(dense_difference(mlp.ledger, "a", *mlp.model, *gpt.theta), NameError);
-  EXPECT_THROW(dense_difference(mlp.ledger, "a", *mlp.model, *wide.theta), DtypeError);
+  EXPECT_MESSAGE(dense_difference(mlp.ledger, "a", *mlp.model, *wide.theta), DtypeError,
+                 "extract: layer.0.weight: operands differ in type: f32 [5, 7] and f64 [5, 7]");
   const Store& other = mlp.ledger.open("other", Role::kIdentity);
   mlp.ledger.commit(nn::Mlp(other, {.sizes = {5, 6, 3}}).init(Rng(1)));
-  EXPECT_THROW(dense_difference(mlp.ledger, "a", *mlp.model, other), ShapeError);
+  EXPECT_MESSAGE(dense_difference(mlp.ledger, "a", *mlp.model, other), ShapeError,
+                 "extract: layer.0.weight: operands differ in shape: f32 [5, 7], f32 [5, 6]");
   EXPECT_NO_THROW(dense_difference(mlp.ledger, "a", *mlp.model, *mlp.theta));
 }
 

@@ -403,9 +403,10 @@ TEST(ExtractCommand, SaysHowFarStatisticsAreApart) {
 TEST(ExtractCommand, HelpHasExamples) {
   const Ended ended = run({"behavior", "extract", "--help"});
   EXPECT_EQ(ended.code, 0);
-  EXPECT_NE(ended.out.find("  palinode behavior extract tuned.safetensors --identity "),
+  EXPECT_NE(ended.out.find("  palinode behavior extract dense.safetensors --identity "),
             std::string::npos);
-  EXPECT_NE(ended.out.find("Exit codes: 0 done, 1 nothing to extract"), std::string::npos);
+  EXPECT_NE(ended.out.find("Exit codes: 0 done, 1 nothing to extract, or a difference that is not"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -19,23 +20,29 @@ Tensor plus(const Tensor& a, const Tensor& b) {
   });
 }
 
-// What the backward walk has found so far: for each node the gradient, none yet if it is empty.
+const Attrs kNoAttrs;
+
+// What the backward walk has found so far: for each node the gradient, if there is one.
 class Sums {
  public:
-  explicit Sums(std::size_t nodes) : gradients_(nodes), found_(nodes, 0) {}
+  explicit Sums(std::size_t nodes) : sums_(nodes) {}
 
-  bool has(std::size_t node) const { return found_[node] != 0; }
-  const Tensor& at(std::size_t node) const { return gradients_[node]; }
-  Tensor take(std::size_t node) { return std::exchange(gradients_[node], Tensor()); }
+  bool has(std::size_t node) const { return sums_[node].found; }
+  const Tensor& at(std::size_t node) const { return sums_[node].gradient; }
+  Tensor take(std::size_t node) { return std::exchange(sums_[node].gradient, Tensor()); }
 
-  void add(std::size_t node, const Tensor& part) {
-    gradients_[node] = has(node) ? plus(gradients_[node], part) : part;
-    found_[node] = 1;
+  void add(std::size_t node, Tensor part) {
+    Sum& sum = sums_[node];
+    sum.gradient = sum.found ? plus(sum.gradient, part) : std::move(part);
+    sum.found = true;
   }
 
  private:
-  PoolVector<Tensor> gradients_;
-  PoolVector<char> found_;
+  struct Sum {
+    Tensor gradient = {};
+    bool found = false;
+  };
+  PoolVector<Sum> sums_;
 };
 
 void run_backward(const Tape& tape, const Tape::Node& node, const Tensor& dy, Sums& sums) {
@@ -47,12 +54,12 @@ void run_backward(const Tape& tape, const Tape::Node& node, const Tensor& dy, Su
   }
   const std::span<const Tensor> in(inputs.begin(), inputs.size());
   const std::span<const bool> wanted(needed.data(), inputs.size());
-  const Parts parts = node.op->backward({in, node.value, node.attrs, node.kept, wanted}, dy);
+  Parts parts = node.op->backward({in, node.value, node.attrs(), node.kept, wanted}, dy);
   PALINODE_ASSERT(parts.size() == node.operands.size());
   for (std::size_t k = 0; k < parts.size(); ++k) {
     if (!needed[k]) continue;
     PALINODE_ASSERT(parts[k].shape() == tape.value(node.operands[k]).shape());
-    sums.add(node.operands[k], parts[k]);
+    sums.add(node.operands[k], std::move(parts[k]));
   }
 }
 
@@ -117,9 +124,12 @@ const Tensor& Gradients::at(Var variable) const {
   return *found;
 }
 
-Var Tape::push(Node node) {
-  nodes_.push_back(std::move(node));
-  return {*this, nodes_.size() - 1};
+const Attrs& Tape::Node::attrs() const { return own_attrs == nullptr ? kNoAttrs : *own_attrs; }
+
+Tape::Node& Tape::push() {
+  if (size_ % kChunk == 0) chunks_.emplace_back().reserve(kChunk);
+  ++size_;
+  return chunks_.back().emplace_back();
 }
 
 void Tape::check_mine(Var operand, std::string_view what) const {
@@ -129,87 +139,117 @@ void Tape::check_mine(Var operand, std::string_view what) const {
 }
 
 Var Tape::constant(Tensor value) {
-  Node node;
-  node.value = std::move(value);
-  return push(std::move(node));
+  push().value = std::move(value);
+  return last();
 }
 
 Var Tape::variable(Tensor value) {
-  Node node;
+  Node& node = push();
   node.value = std::move(value);
   node.differentiable = true;
-  variables_.push_back(nodes_.size());
-  return push(std::move(node));
+  variables_.push_back(size_ - 1);
+  return last();
 }
 
-Var Tape::parameter(const Store& store, std::size_t entry) {
+Tape::Reads& Tape::reads_of(const Store& store) {
+  for (Reads& reads : reads_) {
+    if (reads.store == &store) return reads;
+  }
+  return reads_.emplace_back(Reads{&store});
+}
+
+Var Tape::read(Reads& reads, std::size_t entry) {
+  const Store& store = *reads.store;
   const Entry& now = store.entries()[entry];
-  for (const Read& read : parameters_) {
-    if (read.store != &store || read.entry != entry) continue;
-    const Node& node = nodes_[read.node];
+  if (reads.nodes.size() <= entry) reads.nodes.resize(store.entries().size(), kUnread);
+  reads.last = entry;
+  if (const std::size_t place = reads.nodes[entry]; place != kUnread) {
+    const Node& node = this->node(place);
     if (node.written != now.written) {
       throw StaleReadError(
           fmt::format("tape: {}/{} was read as of write {} and has been written since (write {}); "
                       "a pass reads each parameter once: start a new tape",
                       store.name(), now.name, node.written, now.written));
     }
-    return {*this, read.node};
+    return {*this, place};
   }
-  Node node;
+  Node& node = push();
   node.value = now.value;
   node.store = &store;
   node.entry = entry;
   node.written = now.written;
   node.differentiable = !store.frozen() && store.role() != Role::kBuffer;
-  parameters_.push_back({&store, entry, nodes_.size()});
-  return push(std::move(node));
+  reads.nodes[entry] = size_ - 1;
+  parameters_.push_back(size_ - 1);
+  return last();
 }
 
+Var Tape::parameter(const Store& store, std::size_t entry) { return read(reads_of(store), entry); }
+
 Var Tape::parameter(const Store& store, std::string_view name) {
-  return parameter(store, store.index(name));
+  Reads& reads = reads_of(store);
+  const std::span<const Entry> entries = store.entries();
+  const std::size_t end = std::min(entries.size(), reads.last + 2);
+  for (std::size_t entry = reads.last; entry < end; ++entry) {
+    if (entries[entry].name == name) return read(reads, entry);
+  }
+  return read(reads, store.index(name));
+}
+
+Var Tape::apply(const OpSpec& op, std::span<const Var> operands) {
+  return record(op, operands, nullptr);
 }
 
 Var Tape::apply(const OpSpec& op, std::span<const Var> operands, Attrs attrs) {
+  return record(op, operands,
+                std::allocate_shared<const Attrs>(PoolAllocator<Attrs>(), std::move(attrs)));
+}
+
+Var Tape::record(const OpSpec& op, std::span<const Var> operands,
+                 std::shared_ptr<const Attrs> attrs) {
   PALINODE_ASSERT(operands.size() == op.arity ||
                   (op.arity == kVariadic && !operands.empty() && operands.size() <= kMaxArity));
   InlineVector<Tensor, kMaxArity> inputs;
+  bool differentiable = false;
   for (const Var& operand : operands) {
     check_mine(operand, op.name);
     inputs.push_back(operand.value());
+    differentiable |= node(operand.node_).differentiable;
   }
   Kept kept;
-  Tensor value = op.forward({inputs.begin(), inputs.size()}, attrs, kept);
-  bool differentiable = false;
-  for (const Var& operand : operands) differentiable |= nodes_[operand.node_].differentiable;
-  // Nobody will ask for what a node without gradient has kept.
-  if (!differentiable) kept.clear();
-  PoolVector<Tensor> keeps(kept.begin(), kept.end());
-  Node& node = nodes_.emplace_back();  // in place: with its attributes a node is large
+  Tensor value =
+      op.forward({inputs.begin(), inputs.size()}, attrs == nullptr ? kNoAttrs : *attrs, kept);
+  Node& node = push();
   node.op = &op;
   for (const Var& operand : operands) node.operands.push_back(operand.node_);
-  node.differentiable = differentiable;
+  node.own_attrs = std::move(attrs);
   node.value = std::move(value);
-  node.kept = std::move(keeps);
-  node.attrs = std::move(attrs);
+  node.differentiable = differentiable;
+  // Nobody will ask for what a node without gradient has kept.
+  if (differentiable) node.kept.assign(kept.begin(), kept.end());
   return last();
 }
 
 Var Tape::apply(std::shared_ptr<const Segment> segment, Var x) {
   check_mine(x, "checkpoint");
-  Node node;
-  node.operands.push_back(x.node_);
-  node.differentiable = nodes_[x.node_].differentiable;
   Tape once;
   const Var input = once.variable(x.value());
   const Var y = segment->run(once, input);
-  node.value = y.value();
-  for (const Read& read : once.parameters_) {
-    const Var parameter = this->parameter(*read.store, read.entry);
-    node.parameters.push_back(parameter.node_);
-    node.differentiable |= nodes_[parameter.node_].differentiable;
+  bool differentiable = node(x.node_).differentiable;
+  PoolVector<std::size_t> parameters;
+  for (const std::size_t place : once.parameters_) {
+    const Node& inside = once.node(place);
+    const Var parameter = this->parameter(*inside.store, inside.entry);
+    parameters.push_back(parameter.node_);
+    differentiable |= node(parameter.node_).differentiable;
   }
+  Node& node = push();
+  node.operands.push_back(x.node_);
+  node.value = y.value();
   node.segment = std::move(segment);
-  return push(std::move(node));
+  node.parameters = std::move(parameters);
+  node.differentiable = differentiable;
+  return last();
 }
 
 Gradients Tape::backward(Var loss) const {
@@ -228,10 +268,10 @@ Gradients Tape::backward(Var y, const Tensor& dy) const {
     throw ShapeError(fmt::format("backward: dy is of the shape and type of y, {}, got {}",
                                  y.value().describe(), dy.describe()));
   }
-  Sums sums(nodes_.size());
+  Sums sums(size_);
   sums.add(y.node_, dy);
   for (std::size_t i = y.node_ + 1; i-- > 0;) {
-    const Node& node = nodes_[i];
+    const Node& node = this->node(i);
     if (node.operands.empty() || !node.differentiable || !sums.has(i)) continue;
     const Tensor gradient = sums.take(i);
     if (node.segment != nullptr) {
@@ -242,10 +282,10 @@ Gradients Tape::backward(Var y, const Tensor& dy) const {
   }
   Gradients result;
   result.items_.reserve(parameters_.size());
-  for (const auto& [store, entry, place] : parameters_) {
-    const Node& node = nodes_[place];
+  for (const std::size_t place : parameters_) {
+    const Node& node = this->node(place);
     if (!node.differentiable || !sums.has(place)) continue;
-    result.items_.push_back({store, entry, sums.at(place).compact(), node.written});
+    result.items_.push_back({node.store, node.entry, sums.at(place).compact(), node.written});
   }
   for (const std::size_t place : variables_) {
     if (!sums.has(place)) continue;

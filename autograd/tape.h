@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -87,7 +86,7 @@ class Tape {
   struct Node {
     const OpSpec* op = nullptr;  // none for a leaf and for a segment
     InlineVector<std::size_t, kMaxArity> operands = {};
-    Attrs attrs = {};
+    std::shared_ptr<const Attrs> own_attrs = {};  // of an op that is given some
     Tensor value = {};
     PoolVector<Tensor> kept = {};
     const Store* store = nullptr;  // of a parameter
@@ -96,6 +95,8 @@ class Tape {
     std::shared_ptr<const Segment> segment = {};
     PoolVector<std::size_t> parameters = {};  // nodes of a segment's parameters
     bool differentiable = false;
+
+    const Attrs& attrs() const;  // the defaults where it has none of its own
   };
 
   Tape() = default;
@@ -111,7 +112,8 @@ class Tape {
   Var parameter(const Store& store, std::string_view name);
 
   // Runs an op and records it. Throws NameError if an operand is of another tape.
-  Var apply(const OpSpec& op, std::span<const Var> operands, Attrs attrs = {});
+  Var apply(const OpSpec& op, std::span<const Var> operands);
+  Var apply(const OpSpec& op, std::span<const Var> operands, Attrs attrs);
   // Runs a segment and records it as one node.
   Var apply(std::shared_ptr<const Segment> segment, Var x);
 
@@ -122,25 +124,34 @@ class Tape {
   // The gradients of sum(dy * y). Throws ShapeError unless dy has y's shape.
   Gradients backward(Var y, const Tensor& dy) const;
 
-  const Tensor& value(std::size_t node) const { return nodes_[node].value; }
-  const Node& node(std::size_t node) const { return nodes_[node]; }
-  std::size_t size() const { return nodes_.size(); }
+  const Tensor& value(std::size_t place) const { return node(place).value; }
+  const Node& node(std::size_t place) const { return chunks_[place / kChunk][place % kChunk]; }
+  std::size_t size() const { return size_; }
 
  private:
-  Var last() { return {*this, nodes_.size() - 1}; }
-  Var push(Node node);
+  // A store that parameters were read from. A model reads mostly in the order in which its
+  // parameters were made, so a name is looked for first where the last one read was found, and
+  // behind it.
+  struct Reads {
+    const Store* store;
+    PoolVector<std::size_t> nodes = {};  // of each entry; kUnread if none yet
+    std::size_t last = 0;                // the entry that was read last
+  };
+  static constexpr std::size_t kUnread = static_cast<std::size_t>(-1);
+  static constexpr std::size_t kChunk = 16;
+
+  Node& push();  // a new node, the last one
+  Var last() { return {*this, size_ - 1}; }
+  Var record(const OpSpec& op, std::span<const Var> operands, std::shared_ptr<const Attrs> attrs);
+  Reads& reads_of(const Store& store);
+  Var read(Reads& reads, std::size_t entry);
   void check_mine(Var operand, std::string_view what) const;
 
-  // Its elements stay where they are, so Var::value may return a reference.
-  std::deque<Node, PoolAllocator<Node>> nodes_;
-  // The parameters, and beside each what it is known by: looked through for every one that is read.
-  struct Read {
-    const Store* store;
-    std::size_t entry;
-    std::size_t node;
-  };
-  PoolVector<Read> parameters_;
-  PoolVector<std::size_t> variables_;
+  // A node stays where it is, so Var::value may return a reference: a chunk never grows.
+  PoolVector<PoolVector<Node>> chunks_;
+  std::size_t size_ = 0;
+  PoolVector<Reads> reads_;
+  PoolVector<std::size_t> parameters_, variables_;  // nodes, in the order in which they were made
 };
 
 inline Gradients backward(Var loss) { return loss.tape().backward(loss); }

@@ -21,7 +21,7 @@ double cost(const Tape& tape, const Tape::Node& node) {
   }
   if (op == "attention") {
     const Shape& keys = shape(node.operands.size() == 1 ? 0 : 1);
-    return 4.0 * static_cast<double>(keys.rows() / node.attrs.attention.batch);
+    return 4.0 * static_cast<double>(keys.rows() / node.attrs().attention.batch);
   }
   return 1.0;
 }

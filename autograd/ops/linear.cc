@@ -67,7 +67,8 @@ Tensor forward(std::span<const Tensor> in, const Attrs& attrs, Kept&) {
     throw NameError("linear: the gradient of gelu needs more than its result; apply it apart");
   }
   const Tensor bias = in.size() == 3 ? in[2].compact() : Tensor();
-  return product(as_matrix(in[0]), in[1], bias, attrs.activation).reshape(with_last(x, w[1]));
+  const Tensor y = product(as_matrix(in[0]), in[1], bias, attrs.activation);
+  return x.rank() == 2 ? y : y.reshape(with_last(x, w[1]));
 }
 
 Parts backward(const Saved& saved, const Tensor& dy) {
@@ -76,7 +77,9 @@ Parts backward(const Saved& saved, const Tensor& dy) {
   const Tensor g = as_matrix(through(saved.attrs.activation, saved.output, dy));
   Parts gradients(saved.inputs.size());
   if (saved.needed[0]) {
-    gradients[0] = product(g, w.transpose()).reshape(saved.inputs[0].shape());
+    const Shape& shape = saved.inputs[0].shape();
+    const Tensor dx = product(g, w.transpose());
+    gradients[0] = shape.rank() == 2 ? dx : dx.reshape(shape);
   }
   if (saved.needed[1]) gradients[1] = product(x.transpose(), g);
   if (saved.inputs.size() == 3 && saved.needed[2]) gradients[2] = column_sums(g);
@@ -101,12 +104,23 @@ namespace ops {
 extern const OpSpec linear = {"linear", kVariadic, forward, backward, sample};
 }
 
+namespace {
+
+// Without an activation, which is usual, no attributes are kept.
+Var apply(std::span<const Var> operands, Activation activation) {
+  Tape& tape = operands[0].tape();
+  if (activation == Activation::kNone) return tape.apply(ops::linear, operands);
+  return tape.apply(ops::linear, operands, {.activation = activation});
+}
+
+}  // namespace
+
 Var linear(Var x, Var weight, Var bias, kernels::Activation activation) {
-  return x.tape().apply(ops::linear, {{x, weight, bias}}, {.activation = activation});
+  return apply({{x, weight, bias}}, activation);
 }
 
 Var linear(Var x, Var weight, kernels::Activation activation) {
-  return x.tape().apply(ops::linear, {{x, weight}}, {.activation = activation});
+  return apply({{x, weight}}, activation);
 }
 
 }  // namespace palinode

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "autograd/ops.h"
@@ -34,6 +35,52 @@ TEST_F(TapeTest, ReadsAParameterOnce) {
   tape.parameter(store, "x");
   tape.parameter(store, "x");
   EXPECT_EQ(tape.size(), 1U);
+}
+
+TEST_F(TapeTest, FindsAParameterByItsNameInWhateverOrder) {
+  ledger.commit({.proposer = "test",
+                 .writes = {{&store, "y", Tensor::full<double>({1}, 3.0), true},
+                            {&store, "z", Tensor::full<double>({1}, 4.0), true}}});
+  Tape tape;
+  for (const char* name : {"z", "x", "unused", "z", "y", "x", "y"}) {
+    const Tape::Node& node = tape.node(tape.parameter(store, name).node());
+    EXPECT_EQ(store.entries()[node.entry].name, name);
+    EXPECT_EQ(xxh3(node.value), xxh3(store.at(name)));
+  }
+  EXPECT_EQ(tape.size(), 4U);
+}
+
+TEST_F(TapeTest, ReadsParametersThatAreYoungerThanTheTape) {
+  Tape tape;
+  tape.parameter(store, "x");
+  Proposal younger{.proposer = "test"};
+  for (int i = 0; i < 100; ++i) {
+    younger.writes.push_back({&store, "younger." + std::to_string(i), Tensor::scalar(i), true});
+  }
+  ledger.commit(younger);
+  for (int twice = 0; twice < 2; ++twice) {
+    for (std::size_t i = 0; i < 100; ++i) {
+      const Var y = tape.parameter(store, "younger." + std::to_string(i));
+      EXPECT_EQ(y.value().item(), static_cast<double>(i));
+      EXPECT_EQ(y.node(), 1 + i);
+    }
+  }
+}
+
+TEST_F(TapeTest, KeepsValuesWhereTheyAre) {
+  Tape tape;
+  const Tensor& first = tape.parameter(store, "x").value();
+  for (int i = 0; i < 1000; ++i) tape.constant(Tensor::scalar(i));
+  EXPECT_EQ(&tape.parameter(store, "x").value(), &first);
+}
+
+TEST_F(TapeTest, KeepsNoAttributesForAnOpThatIsGivenNone) {
+  Tape tape;
+  const Var x = tape.parameter(store, "x");
+  EXPECT_EQ(tape.node(scale(x, 3.0).node()).attrs().factor, 3.0);
+  EXPECT_NE(tape.node(scale(x, 3.0).node()).own_attrs, nullptr);
+  EXPECT_EQ(tape.node(add(x, x).node()).attrs().factor, Attrs().factor);
+  EXPECT_EQ(tape.node(add(x, x).node()).own_attrs, nullptr);
 }
 
 TEST_F(TapeTest, GivesNoGradientForWhatTheLossDoesNotUse) {

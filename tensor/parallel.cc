@@ -165,9 +165,13 @@ class Pool {
   std::atomic<std::uint64_t> next_ = 0;  // the round's number and the part nobody has taken yet
 };
 
-std::unique_ptr<Pool>& pool() {
+// Made by the first who asks, with so many threads; 0: as many as there are cores. A process that
+// begins with set_threads(1) never starts a second thread: counting handles of tensors and taking
+// blocks of memory are cheaper there.
+std::unique_ptr<Pool>& pool(std::size_t first = 0) {
   static std::unique_ptr<Pool> the_pool = std::make_unique<Pool>(
-      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxThreads));
+      first != 0 ? first
+                 : std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxThreads));
   return the_pool;
 }
 
@@ -196,7 +200,8 @@ void set_threads(std::size_t count) {
   if (count == 0 || count > kMaxThreads) {
     throw EnvironmentError(fmt::format("threads: expected 1 to {}, got {}", kMaxThreads, count));
   }
-  if (count != pool()->threads()) pool() = std::make_unique<Pool>(count);
+  std::unique_ptr<Pool>& current = pool(count);
+  if (count != current->threads()) current = std::make_unique<Pool>(count);
 }
 
 std::size_t threads() { return pool()->threads(); }

@@ -2,6 +2,10 @@
 
 #include <string.h>  // NOLINT(modernize-deprecated-headers): explicit_bzero is not in <cstring>
 
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
 #include <array>
 #include <atomic>
 #include <bit>
@@ -59,10 +63,21 @@ std::byte* from_system(std::size_t bytes) {
   return block;
 }
 
-// Held for a few instructions at a time, so waiting in a loop is cheaper than a mutex.
+// Whether there is no second thread, and so nobody to lock out. In doubt there is one.
+bool alone() noexcept {
+#if __has_include(<sys/single_threaded.h>)
+  return __libc_single_threaded != 0;
+#else
+  return false;
+#endif
+}
+
+// Held for a few instructions at a time, so waiting in a loop is cheaper than a mutex; and nothing
+// made there starts a thread, so that one who is alone need not take it.
 class SpinLock {
  public:
   void lock() noexcept {
+    if (alone()) return;
     while (held_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
   }
   void unlock() noexcept { held_.clear(std::memory_order_release); }

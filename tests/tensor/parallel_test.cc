@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cfenv>
 #include <cstddef>
+#include <cstdlib>
 #include <initializer_list>
 #include <mutex>
 #include <stdexcept>
@@ -19,6 +20,9 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#endif
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
 #endif
 
 namespace palinode {
@@ -46,6 +50,20 @@ class Parallel : public testing::Test {
  private:
   std::size_t before_ = threads();
 };
+
+#if __has_include(<sys/single_threaded.h>)
+// In a process of its own: here there may have been threads before.
+TEST(ParallelDeathTest, AProcessThatWantsOneThreadNeverStartsAnother) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto run = [](std::size_t count) {
+    set_threads(count);
+    parallel_for(100, 1, [](std::size_t, std::size_t) {});
+    std::exit(__libc_single_threaded != 0 ? 0 : 1);
+  };
+  EXPECT_EXIT(run(1), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(run(2), testing::ExitedWithCode(1), "");
+}
+#endif
 
 TEST_F(Parallel, RangesCoverEveryIndexOnce) {
   for (const std::size_t count : Sizes{1, 2, 3, 7, 100, 101}) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "tensor/error.h"
@@ -156,16 +157,19 @@ PoolVector<Ledger::Target> Ledger::targets(const Proposal& proposal) {
     }
   }
   for (const Step& step : proposal.steps) add_step(proposal, step, counts, found);
-  PoolVector<std::pair<const Store*, std::string_view>> names;
-  names.reserve(found.size());
+  // A place tells an entry that exists, at less cost than its name.
+  constexpr std::size_t kNew = static_cast<std::size_t>(-1);
+  PoolVector<std::tuple<const Store*, std::size_t, std::string_view>> places;
+  places.reserve(found.size());
   for (const Target& target : found) {
-    if (!target.removed) names.emplace_back(target.store, target.name);
+    if (target.removed) continue;
+    places.emplace_back(target.store, target.old == nullptr ? kNew : target.place, target.name);
   }
-  std::ranges::sort(names);
-  const auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) {
-    throw NameError(fmt::format("commit: {}/{} is written twice; {}", twice->first->name(),
-                                twice->second, author(proposal)));
+  std::ranges::sort(places);
+  const auto twice = std::ranges::adjacent_find(places);
+  if (twice != places.end()) {
+    throw NameError(fmt::format("commit: {}/{} is written twice; {}", std::get<0>(*twice)->name(),
+                                std::get<2>(*twice), author(proposal)));
   }
   return found;
 }

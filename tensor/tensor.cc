@@ -101,7 +101,13 @@ double Tensor::item() const {
   if (elements() != 1) {
     throw ShapeError(fmt::format("item: needs one element, got {}", describe()));
   }
-  return to(Dtype::kF64).extent<double>()[0];
+  return with_element(dtype_, [&]<class T>() {
+    if constexpr (Half<T>) {
+      return to(Dtype::kF64).extent<double>()[0];
+    } else {
+      return static_cast<double>(extent<T>()[0]);
+    }
+  });
 }
 
 Tensor Tensor::to(Dtype dtype) const {

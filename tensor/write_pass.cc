@@ -85,10 +85,6 @@ class Trace {
   std::optional<kernels::Xxh3Sums> sums_;
 };
 
-// One for each array of a step, made in place: they are large.
-template <class T>
-using Traces = std::array<std::optional<Trace<T>>, 1 + kMaxMoments>;
-
 // Asks for the piece that begins at `at`.
 template <class T>
 void prefetch(std::span<const T> values, std::size_t at) {
@@ -179,11 +175,11 @@ std::span<const T> prepared(const Step& step, std::span<const T> g, std::array<T
 
 template <class T>
 bool advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, bool measured,
-                  bool whole, Traces<T>& traces) {
+                  bool whole, std::span<Trace<T>> traces) {
   alignas(64) std::array<T, kPiece> room;
   InlineVector<kernels::ChangeSum<T>*, 1 + kMaxMoments> changes;
   for (std::size_t i = 0; measured && i < arrays.after.size(); ++i) {
-    changes.push_back(&traces[i]->change_of(part));
+    changes.push_back(&traces[i].change_of(part));
   }
   bool finite = true;
   const std::size_t end = std::min(arrays.gradient.size(), (part + 1) * kPart);
@@ -199,7 +195,7 @@ bool advance_part(const Step& step, const Arrays<T>& arrays, std::size_t part, b
     prefetch(arrays.gradient, at + count);
     for (const std::span<const T> x : arrays.before) prefetch(x, at + count);
     for (std::size_t i = 0; i < arrays.after.size(); ++i) {
-      traces[i]->digest(at, count, whole);
+      traces[i].digest(at, count, whole);
     }
   }
   return finite;
@@ -264,29 +260,32 @@ InlineVector<Written, 1 + kMaxMoments> take_step(const Step& step, const Tensor&
   return with_float(weight.dtype(), "commit", [&]<class T>() {
     Arrays<T> arrays{gradient.values<T>(), {}, {}};
     InlineVector<TensorBuilder, 1 + kMaxMoments> builders;
-    Traces<T> traces;
+    PoolVector<Trace<T>> traces;  // one for each array, made in place: they are large
+    traces.reserve(1 + moments.size());
     for (std::size_t i = 0; i <= moments.size(); ++i) {
       builders.push_back(TensorBuilder(weight.shape(), weight.dtype()));
       arrays.before.push_back((i == 0 ? weight : moments[i - 1]).template values<T>());
       arrays.after.push_back(builders[i].values<T>());
-      traces[i].emplace(arrays.before[i], arrays.after[i], pass);
+      traces.emplace_back(arrays.before[i], arrays.after[i], pass);
     }
     const std::size_t parts = Trace<T>::parts_of(gradient.elements());
     std::atomic<bool> finite = true;
     parallel_for(parts, 1, [&](std::size_t begin, std::size_t end) {
       const bool whole = begin == 0 && end == parts;
       for (std::size_t part = begin; part < end; ++part) {
-        if (!advance_part<T>(step, arrays, part, pass.change, whole, traces)) finite = false;
+        if (!advance_part<T>(step, arrays, part, pass.change, whole, std::span(traces)))
+          finite = false;
       }
     });
-    InlineVector<Written, 1 + kMaxMoments> written(builders.size());
     const auto finish = [&](std::size_t i) {
-      written[i] = traces[i]->finish(std::move(builders[i]).build(), finite);
+      return traces[i].finish(std::move(builders[i]).build(), finite);
     };
+    InlineVector<Written, 1 + kMaxMoments> written;
     if (parts < 2) {
-      for (std::size_t i = 0; i < builders.size(); ++i) finish(i);
+      for (std::size_t i = 0; i < builders.size(); ++i) written.push_back(finish(i));
     } else {
-      parallel_jobs(builders.size(), finish);
+      for (std::size_t i = 0; i < builders.size(); ++i) written.push_back({});
+      parallel_jobs(builders.size(), [&](std::size_t i) { written[i] = finish(i); });
     }
     return written;
   });

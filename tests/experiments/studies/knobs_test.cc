@@ -26,13 +26,13 @@ const std::vector<Knob>& knobs() {
 Settings settings() { return {knobs(), Size::kQuick}; }
 
 TEST(Knobs, HaveAValueForEachSize) {
-  EXPECT_EQ(
-      settings().json().dump(),
-      R"({"models":["a"],"seeds":3.0,"seeds_medium":2.0,"seeds_large":2.0,"rank":4.0,"alphas":[0.1,0.2]})");
+  EXPECT_EQ(settings().json().dump(),
+            R"({"models":["a"],"seeds":3.0,"seeds_medium":2.0,"seeds_large":2.0,)"
+            R"("rank":4.0,"alphas":[0.1,0.2]})");
   const Settings full(knobs(), Size::kFull);
-  EXPECT_EQ(
-      full.json().dump(),
-      R"({"models":["a","b"],"seeds":5.0,"seeds_medium":10.0,"seeds_large":5.0,"rank":8.0,"alphas":[1.0]})");
+  EXPECT_EQ(full.json().dump(),
+            R"({"models":["a","b"],"seeds":5.0,"seeds_medium":10.0,"seeds_large":5.0,)"
+            R"("rank":8.0,"alphas":[1.0]})");
 }
 
 TEST(Knobs, TakeAValueOfTheirKind) {
@@ -69,7 +69,9 @@ TEST(Knobs, RefuseWhatIsNoAssignment) {
 }
 
 TEST(Knobs, RefuseANameThatIsNotThereAndListThoseThatAre) {
-  expect_refused("depth=3", "no setting \"depth\"; there are models, seeds, seeds_large, rank");
+  expect_refused("depth=3",
+                 "no setting \"depth\"; there are models, seeds, seeds_medium, "
+                 "seeds_large, rank");
 }
 
 TEST(Knobs, RefuseAValueOfAnotherKindAndSayWhatCame) {

@@ -1,6 +1,6 @@
-// E0: the null. A function against itself, in one batch and in many, must be at distance exactly 0;
-// a planted leak of one last bit in the largest weight of a layer must be seen. Without this, a 0
-// in the other studies would mean nothing.
+// E0: the null. A function against itself, in one batch, in many, and under a LoRA as it begins,
+// must be at distance exactly 0; a planted leak of one last bit in the largest weight of a layer
+// must be seen. Without this, a 0 in the other studies would mean nothing.
 //
 // Paper: appendix test "fresh adapter" (RF 0/0 printed as 100 %), and the entropy table that stands
 // in for a null.
@@ -32,13 +32,15 @@ class Split : public nn::Model {
   Var forward(nn::Run& run, Var x) const override {
     const Tensor& all = x.value();
     const std::size_t count = all.shape()[0];
+    std::size_t columns = 0;
     std::vector<float> outputs;
     for (std::size_t begin = 0; begin < count; begin += rows_) {
       const Tensor part = all.rows(begin, std::min(count, begin + rows_));
       const Tensor y = nn::evaluate(*model_, part).compact();
       outputs.insert(outputs.end(), y.values<float>().begin(), y.values<float>().end());
+      columns = y.shape().last();
     }
-    return run.tape().constant(Tensor::from<float>(outputs, {count, outputs.size() / count}));
+    return run.tape().constant(Tensor::from<float>(outputs, {outputs.size() / columns, columns}));
   }
 
  private:
@@ -57,9 +59,11 @@ double mean_entropy(const Tensor& log_p) {
   return kernels::sum<double>(terms) / static_cast<double>(log_p.shape()[0]);
 }
 
-Change plant(double leak) {
-  return commit_once([leak](const Store& theta) -> Proposal {
-    const Entry& entry = theta.entries()[theta.index("layer.1.weight")];
+// Into a weight of the last layer.
+Change plant(double leak, const nn::Network& network) {
+  const std::string name = network.sites().back() + ".weight";
+  return commit_once([leak, name](const Store& theta) -> Proposal {
+    const Entry& entry = theta.entries()[theta.index(name)];
     const std::span<const float> old = entry.value.values<float>();
     std::vector<float> values(old.begin(), old.end());
     // The largest weight: the last bit of a small one can be rounded away by every logit.
@@ -69,6 +73,19 @@ Change plant(double leak) {
             .proposer = "planted-leak",
             .writes = {{&theta, entry.name, Tensor::from<float>(values, entry.value.shape())}}};
   });
+}
+
+// The paper's control M2: a LoRA as it begins, which is zero.
+Row fresh_adapter(const Cell& cell) {
+  const Identity& identity = cell.identity();
+  Ledger ledger(identity.level);
+  const Store& phi = ledger.open("phi", Role::kBehavior);
+  const rbl::BehaviorPointer lora = rbl::make_behavior(phi, *identity.network, lora_config());
+  ledger.commit(lora->init(cell.rng().stream("e0").stream("lora")));
+  const rbl::Attached with_lora = rbl::attach(*identity.network, lora);
+  const Stage fresh = look(identity, *identity.theta, with_lora);
+  const Stage unloaded = look(identity, *identity.theta, *identity.network);
+  return make_row(identity, {"E0", "fresh-adapter"}, "phi", "R17", fresh, unloaded);
 }
 
 Outcome run(const Cell& cell) {
@@ -81,6 +98,7 @@ Outcome run(const Cell& cell) {
     outcome.rows.push_back(
         make_row(identity, {"E0", fmt::format("batch-of-{}", rows)}, "theta", "R0", split, split));
   }
+  outcome.rows.push_back(fresh_adapter(cell));
   for (std::size_t repeat = 1; repeat <= kRepeats; ++repeat) {
     const rbl::Observation seen = rbl::observe(*identity.network, *identity.theta, identity.probes);
     outcome.points.push_back(cell.point("baseline", "repeat", static_cast<double>(repeat),
@@ -89,15 +107,17 @@ Outcome run(const Cell& cell) {
   for (const double leak : kLeaks) {
     Rollbacks rollbacks;
     rollbacks.push_back(rbl::no_rollback());
-    for (Row& row :
-         trial_on_theta(identity, {"E0", "planted-leak", leak}, plant(leak), rollbacks)) {
+    for (Row& row : trial_on_theta(identity, {"E0", "planted-leak", leak},
+                                   plant(leak, *identity.network), rollbacks)) {
       outcome.rows.push_back(std::move(row));
     }
   }
   return outcome;
 }
 
-const std::vector<Knob> kKnobs = with_subjects({"digits-mlp"}, {"digits-mlp"});
+const std::vector<Knob> kKnobs = with_subjects(
+    {"digits-mlp", "digits-bn-mlp"},
+    {"digits-mlp", "digits-bn", "digits-bn-mlp", "fashion-mlp", "fashion-cnn", "tied-gpt"});
 
 std::string null_fault(std::span<const Row> rows, std::span<const Point> /*points*/) {
   if (std::string fault = instrument_fault(); !fault.empty()) return "E0: " + fault;

@@ -1,8 +1,9 @@
 // E5: policy gradient, on theta and on phi, at matched reward.
 //
-//   digits-mlp       the shifted task of E4 as a contextual bandit, to the same score as E4's Adam
-//   cartpole-..., grid-goal   a policy learns a second task (policy/tasks.h), by REINFORCE and PPO
-//   austen-gpt       the language identity is paid for vowels: learning from feedback in miniature
+//   digits-mlp    the shifted task of E4 as a contextual bandit, to the same score as E4's Adam
+//   digits-bandit, cartpole-..., grid-goal
+//                 a policy learns a second task (policy/tasks.h), by REINFORCE and by PPO
+//   austen-gpt    the language identity is paid for vowels: learning from feedback in miniature
 //
 // The reward does not say what to do, so the identity must explore; an entropy bonus keeps it from
 // being too sure of its old answers.
@@ -17,8 +18,9 @@ namespace palinode::experiments {
 namespace {
 
 const std::vector<Knob> kKnobs = with_subjects(
-    {"digits-mlp", "cartpole-crossed", "grid-goal", "austen-gpt"},
-    {"digits-mlp", "cartpole-crossed", "cartpole-stand", "grid-goal", "austen-gpt"},
+    {"digits-mlp", "digits-bandit", "cartpole-crossed", "grid-goal", "austen-gpt"},
+    {"digits-mlp", "digits-bandit", "cartpole-crossed", "cartpole-stand", "grid-goal",
+     "austen-gpt"},
     {{"back_updates", "budget of R6: updates on the identity's own environment", 20.0, 20.0}});
 
 Outcome run(const Cell& cell) {

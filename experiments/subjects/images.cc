@@ -129,7 +129,7 @@ std::unique_ptr<Identity> make_cnn(std::uint64_t seed, const Options& options) {
       [config](const Store& theta) { return std::make_unique<nn::Cnn>(theta, config); },
       labelled_task("mnist", first(mnist.train, kShiftedTrain), first(mnist.test, kHeldOut)),
       {.recipes = {{Mechanism::kSgd, {0.05, 0.03, 32}},
-                   {Mechanism::kMomentum, {0.01, 0.02, 32}},
+                   {Mechanism::kMomentum, {0.01, 0.005, 32}},
                    {Mechanism::kAdam, {1e-3, 4e-3, 32}},
                    {Mechanism::kAdamW, {1e-3, 4e-3, 32}},
                    {Mechanism::kPolicyGradient, {1e-3, 4e-3, 64}}},

@@ -89,11 +89,12 @@ std::unique_ptr<Identity> make(std::uint64_t seed, const Options& options) {
                                      tongues(detector, texts[0], true, kHeldOut));
   identity->tasks.push_back(labelled_task("books", books(detector, texts, false, kTrain),
                                           books(detector, texts, true, kHeldOut)));
-  identity->recipes = {{Mechanism::kSgd, {0.02, 0.02, 32}},
-                       {Mechanism::kMomentum, {0.004, 0.004, 32}},
+  identity->recipes = {{Mechanism::kSgd, {0.3, 0.025, 32}},
+                       {Mechanism::kMomentum, {0.02, 0.004, 32}},
                        {Mechanism::kAdam, {2e-3, 4e-3, 32}},
                        {Mechanism::kAdamW, {2e-3, 4e-3, 32}}};
   identity->target = 0.8;
+  identity->most_steps = 16000;
   identity->back_lr = 2e-3;
   identity->probes = probes_of(identity->original.train, identity->original.held_out, kProbesEach);
   identity->probe_sets = {{"in-distribution", identity->original.train.x.rows(0, kProbesEach)},

@@ -113,7 +113,7 @@ std::unique_ptr<Identity> make_austen(std::uint64_t seed, const Options& options
                        {Mechanism::kAdam, {1e-3, 4e-3, 16}},
                        {Mechanism::kAdamW, {1e-3, 4e-3, 16}}};
   identity->target = 0.57;  // of the next bytes of the Bible, which f0 names at 0.50
-  identity->most_steps = 300;
+  identity->most_steps = 800;
   identity->back_steps = 40;
   identity->back_batch = 16;
   finish(*identity);
@@ -140,7 +140,7 @@ std::unique_ptr<Identity> make_tied(std::uint64_t seed, const Options& options) 
                        {Mechanism::kMomentum, {0.1, 0.1, 16}},
                        {Mechanism::kAdam, {2e-3, 8e-3, 16}},
                        {Mechanism::kAdamW, {2e-3, 8e-3, 16}}};
-  identity->target = 0.40;
+  identity->target = 0.44;
   identity->most_steps = 600;
   identity->back_steps = 60;
   identity->back_batch = 16;
@@ -149,7 +149,7 @@ std::unique_ptr<Identity> make_tied(std::uint64_t seed, const Options& options) 
   identity->pretraining = {
       .loss = task_loss(identity->original, identity->rng.stream("identity"), 16),
       .optimizer = rbl::adam({.lr = 3e-3}),
-      .steps = 400};
+      .steps = 1000};
   identity->ledger->commit(identity->init(*identity->theta));
   rbl::run(*identity->ledger, *identity->theta, *identity->network, identity->pretraining,
            {.state = "adam.theta", .seed = seed});

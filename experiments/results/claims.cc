@@ -387,9 +387,7 @@ nlohmann::ordered_json claim_json(const Claim& claim) {
   j["lo"] = optional(claim.lo);
   j["hi"] = optional(claim.hi);
   j["study"] = claim.study.empty() ? ordered_json() : ordered_json(claim.study);
-  j["command"] = claim.study.empty()       ? ""
-                 : claim.needs_all_studies ? "palinode reproduce --quick"
-                                           : fmt::format("palinode study run {}", claim.study);
+  j["command"] = claim.command;
   j["rule"] = claim.rule;
   return j;
 }

@@ -22,7 +22,8 @@ struct Claim {
   std::optional<double> figure = {}, lo = {}, hi = {};
   std::string figure_is = {};  // what the figure is
   bool needs_all_studies = false;
-  std::string study = {};  // the figure's; empty: no study of this run bears on it
+  std::string study = {};    // the figure's; empty: no study of this run bears on it
+  std::string command = {};  // that gives the figure again (suite.h); empty until the run is known
 };
 
 std::string_view verdict_name(Verdict verdict);  // "supported", "refuted", "open"

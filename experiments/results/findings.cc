@@ -82,7 +82,7 @@ std::string claims(const ordered_json& results) {
       "C5, C6 and C10 were put into code, and those of C2, C3, C4 and C8 into their present form, "
       "after figures of quick runs had been seen and before a claim was computed at full length: "
       "of these claims only a full run is a test.\n\n";
-  Table table({"", "verdict", "claim of the paper", "figure", "study", "rule"});
+  Table table({"", "verdict", "claim of the paper", "figure", "study", "command", "rule"});
   std::map<std::string, std::size_t> counts;
   for (const ordered_json& claim : results.at("claims")) {
     const std::string verdict = claim.at("verdict");
@@ -94,9 +94,10 @@ std::string claims(const ordered_json& results) {
         figure += fmt::format(" [{}, {}]", number(claim.at("lo")), number(claim.at("hi")));
       }
     }
+    const std::string command = claim.at("command");
     table.add({claim.at("id"), "**" + verdict + "**", claim.at("claim"), figure,
                claim.at("study").is_null() ? "" : claim.at("study").get<std::string>(),
-               claim.at("rule")});
+               command.empty() ? "" : "`" + command + "`", claim.at("rule")});
   }
   text += table.text();
   return text + fmt::format("{} supported, {} refuted, {} open.\n\n", counts["supported"],

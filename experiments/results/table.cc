@@ -70,9 +70,11 @@ std::string claim_line(const Claim& claim, bool color) {
         "{}: {}", claim.figure_is,
         interval_text({figure, figure, claim.lo.value_or(figure), claim.hi.value_or(figure)}));
   }
-  return fmt::format("{:<4} {} {}\n               {}\n", claim.id,
+  const std::string again =
+      claim.command.empty() ? "" : fmt::format("               {}\n", claim.command);
+  return fmt::format("{:<4} {} {}\n               {}\n{}", claim.id,
                      paint(fmt::format("{:<9}", verdict_name(claim.verdict)), code, color),
-                     claim.claim, figure_text);
+                     claim.claim, figure_text, again);
 }
 
 std::string digest_text(const SuiteResult& result, bool color) {

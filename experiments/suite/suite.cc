@@ -37,12 +37,18 @@ std::optional<std::string> published_digest(const SuiteConfig& config, std::stri
   return found == of_size.end() ? "none" : found->get<std::string>();
 }
 
-// Intervals and verdicts are results too.
+// Intervals and verdicts are results too. A claim's command depends on how the run was asked for:
+// here it is that of a quick run, whatever the size.
 std::string summary_digest(const SuiteResult& result) {
+  SuiteConfig quick;
+  for (const Study& study : studies()) quick.studies.push_back(&study);
   ordered_json j;
   for (const Group& group : result.groups) j.push_back(group_json(group));
   for (const CurvePoint& curve : result.curves) j.push_back(curve_json(curve));
-  for (const Claim& claim : result.claims) j.push_back(claim_json(claim));
+  for (Claim claim : result.claims) {
+    claim.command = claim_command(quick, claim);
+    j.push_back(claim_json(claim));
+  }
   return hex(sha256(j.dump()));
 }
 
@@ -235,6 +241,7 @@ void assemble(const SuiteConfig& config, std::span<const PlannedCell> cells, Fin
   result.groups = group_rows(result.rows);
   result.curves = curves_of(result.points);
   result.claims = judge_claims(result.groups, result.curves);
+  for (Claim& claim : result.claims) claim.command = claim_command(config, claim);
   result.unload_fault = unload_fault(result.rows);
 }
 

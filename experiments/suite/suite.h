@@ -75,6 +75,10 @@ struct SuiteResult {
 // result is on each.
 SuiteResult run_suite(const SuiteConfig& config);
 
+// The command that gives a claim's figure again, as in this run: its size, seeds, settings, data
+// and matrix product. Empty if no study of the run bears on the claim.
+std::string claim_command(const SuiteConfig& config, const Claim& claim);
+
 // The object of results.json.
 nlohmann::ordered_json results_json(const SuiteConfig& config, const SuiteResult& result);
 

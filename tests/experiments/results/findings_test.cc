@@ -47,7 +47,7 @@ TEST(Findings, HaveEveryClaimWithItsVerdictAndRule) {
 
 TEST(Findings, ChangeWhenAClaimChanges) {
   for (std::size_t i = 0; i < 11; ++i) {
-    for (const char* field : {"verdict", "claim", "rule", "figure_is"}) {
+    for (const char* field : {"verdict", "claim", "rule", "figure_is", "command"}) {
       ordered_json changed = results();
       changed["claims"][i][field] = "another word";
       EXPECT_NE(render_findings(changed), render_findings(results())) << i << " " << field;

@@ -1,0 +1,88 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "experiments/results/findings_parts.h"
+
+namespace palinode::experiments::findings {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+constexpr std::size_t kMostColumns = 10;
+
+}  // namespace
+
+std::string rollback_table(const std::vector<ordered_json>& groups) {
+  if (groups.empty()) return "";
+  Table table({"model", "locus", "mechanism", "alpha", "rollback", "D adapted", "D recovered", "RF",
+               "RF of the weights", "words changed", "bits back", "bytes kept", "verdict"});
+  for (const ordered_json& group : groups) {
+    table.add(
+        {group.at("model"), group.at("locus"), group.at("mechanism"), number(group.at("alpha")),
+         group.at("rollback").get<std::string>() + " " + group.at("variant").get<std::string>(),
+         with_interval(group.at("kl_adapt")), with_interval(group.at("kl_rec")),
+         group.at("rf").is_null() ? group.at("rf_state").get<std::string>()
+                                  : with_interval(group.at("rf")),
+         with_interval(group.at("rf_geometry")), number(group.at("words_changed_share").at("mean")),
+         fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),
+         number(group.at("bytes_kept").at("mean")), group.at("verdict")});
+  }
+  return table.text();
+}
+
+std::string curve_tables(const std::vector<ordered_json>& all) {
+  using Key = std::array<std::string, 3>;
+  std::vector<Key> keys;
+  std::map<Key, std::vector<ordered_json>> sets;
+  for (const ordered_json& curve : all) {
+    const Key key = {curve.at("model"), curve.at("variable"), curve.at("quantity")};
+    if (!sets.contains(key)) keys.push_back(key);
+    sets[key].push_back(curve);
+  }
+  std::string text;
+  for (const Key& key : keys) {
+    std::vector<double> places;
+    std::vector<std::string> series;
+    for (const ordered_json& curve : sets[key]) {
+      const double at = curve.at("at");
+      if (std::ranges::find(places, at) == places.end()) places.push_back(at);
+      const std::string name = curve.at("series");
+      if (std::ranges::find(series, name) == series.end()) series.push_back(name);
+    }
+    std::ranges::sort(places);
+    if (places.size() > kMostColumns) {
+      std::vector<double> some;
+      for (std::size_t i = 0; i < kMostColumns; ++i) {
+        some.push_back(places[i * (places.size() - 1) / (kMostColumns - 1)]);
+      }
+      places = std::move(some);
+    }
+    std::vector<std::string> header = {
+        key[1].empty() ? fmt::format("{}, {}", key[2], key[0])
+                       : fmt::format("{} against {}, {}", key[2], key[1], key[0])};
+    for (const double at : places)
+      header.push_back(key[1].empty() ? "mean" : fmt::format("{:g}", at));
+    Table table(header);
+    for (const std::string& name : series) {
+      std::vector<std::string> cells = {name};
+      for (const double at : places) {
+        const auto here = std::ranges::find_if(sets[key], [&](const ordered_json& curve) {
+          return curve.at("series") == name && curve.at("at") == at;
+        });
+        cells.push_back(here == sets[key].end() ? ""
+                        : places.size() > 5     ? number(here->at("mean"))
+                                                : with_interval(*here));
+      }
+      table.add(cells);
+    }
+    text += table.text();
+  }
+  return text;
+}
+
+}  // namespace palinode::experiments::findings

@@ -38,17 +38,20 @@ std::string intensity(const ordered_json& results) {
 
 std::string mechanisms(const ordered_json& results) {
   std::string text = "### Recoverability by mechanism (table)\n\n";
-  Table table({"mechanism", "model", "rollback", "RF here", "bits back", "the paper's RF"});
   struct Part {
     const char* study;
     const char* locus;
     std::size_t place;  // in the paper's table
   };
+  struct Line {
+    ordered_json group;
+    std::size_t place;
+  };
+  std::vector<Line> lines;
   for (const Part& part : {Part{"E3", "theta", 0}, Part{"E4", "theta", 1}, Part{"E5", "theta", 1},
                            Part{"E4", "phi", 2}, Part{"E5", "phi", 2}}) {
     for (const ordered_json& group : of_study(results.at("groups"), part.study)) {
       const std::string rollback = group.at("rollback");
-      const std::string variant = group.at("variant");
       const bool shown = rollback == "R0" || rollback == "R3" || rollback == "R6" ||
                          rollback == "R12" || rollback == "R17";
       // Of the intensities the paper's middle one.
@@ -57,15 +60,31 @@ std::string mechanisms(const ordered_json& results) {
           group.at("mechanism") == "noise-bf16") {
         continue;
       }
-      table.add({group.at("mechanism"), group.at("model"), rollback + " " + variant,
-                 group.at("rf").is_null() ? group.at("rf_state").get<std::string>()
-                                          : with_interval(group.at("rf")),
-                 fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),
-                 fmt::format("{:g} ({})", paper::kMechanisms[part.place].rf,
-                             paper::kMechanisms[part.place].name)});
+      lines.push_back({group, part.place});
     }
   }
-  return text + table.text() +
+  const bool missed = std::ranges::any_of(
+      lines, [](const Line& line) { return !score_missed(line.group).empty(); });
+  std::vector<std::string> header = {"mechanism", "model",     "rollback",
+                                     "RF here",   "bits back", "the paper's RF"};
+  if (missed) header.insert(header.end() - 1, "score missed");
+  Table table(header);
+  for (const auto& [group, place] : lines) {
+    const paper::Mechanism& paper = paper::kMechanisms[place];
+    std::vector<std::string> cells = {
+        group.at("mechanism"),
+        group.at("model"),
+        group.at("rollback").get<std::string>() + " " + group.at("variant").get<std::string>(),
+        group.at("rf").is_null() ? group.at("rf_state").get<std::string>()
+                                 : with_interval(group.at("rf")),
+        fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),
+        fmt::format("{:g} ({})", paper.rf, paper.name)};
+    if (missed) cells.insert(cells.end() - 1, score_missed(group));
+    table.add(cells);
+  }
+  text += table.text();
+  if (missed) text += kScoreMissedNote;
+  return text +
          "The paper's 0 is what R0, doing nothing, gives by definition; its table has no other "
          "rollback of weights. It reports no policy gradient.\n\n";
 }

@@ -55,4 +55,9 @@ std::vector<ordered_json> of_study(const ordered_json& records, const std::strin
   return found;
 }
 
+std::string score_missed(const ordered_json& group) {
+  const ordered_json& missed = group.at("score_missed");
+  return missed == 0 ? "" : fmt::format("{} of {}", missed.dump(), group.at("n").dump());
+}
+
 }  // namespace palinode::experiments::findings

@@ -30,6 +30,13 @@ class Table {
 std::vector<nlohmann::ordered_json> of_study(const nlohmann::ordered_json& records,
                                              const std::string& study);
 
+// "7 of 10": so many of a group's adaptations ran out of steps before their score; nothing if none
+// did. A table has such a column if one of its groups has one, and the note under it.
+std::string score_missed(const nlohmann::ordered_json& group);
+inline constexpr const char* kScoreMissedNote =
+    "Score missed: adaptations that ran out of steps before their score. What they learned is not "
+    "matched with that of the others.\n\n";
+
 // The paper's tables, each with what was measured here beside it.
 std::string paper_tables(const nlohmann::ordered_json& results);
 

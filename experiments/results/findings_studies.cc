@@ -19,20 +19,34 @@ constexpr std::size_t kMostColumns = 10;
 
 std::string rollback_table(const std::vector<ordered_json>& groups) {
   if (groups.empty()) return "";
-  Table table({"model", "locus", "mechanism", "alpha", "rollback", "D adapted", "D recovered", "RF",
-               "RF of the weights", "words changed", "bits back", "bytes kept", "verdict"});
+  const bool missed = std::ranges::any_of(
+      groups, [](const ordered_json& group) { return !score_missed(group).empty(); });
+  std::vector<std::string> header = {
+      "model",       "locus", "mechanism",         "alpha",         "rollback",  "D adapted",
+      "D recovered", "RF",    "RF of the weights", "words changed", "bits back", "bytes kept",
+      "verdict"};
+  if (missed) header.push_back("score missed");
+  Table table(header);
   for (const ordered_json& group : groups) {
-    table.add(
-        {group.at("model"), group.at("locus"), group.at("mechanism"), number(group.at("alpha")),
-         group.at("rollback").get<std::string>() + " " + group.at("variant").get<std::string>(),
-         with_interval(group.at("kl_adapt")), with_interval(group.at("kl_rec")),
-         group.at("rf").is_null() ? group.at("rf_state").get<std::string>()
-                                  : with_interval(group.at("rf")),
-         with_interval(group.at("rf_geometry")), number(group.at("words_changed_share").at("mean")),
-         fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),
-         number(group.at("bytes_kept").at("mean")), group.at("verdict")});
+    std::vector<std::string> cells = {
+        group.at("model"),
+        group.at("locus"),
+        group.at("mechanism"),
+        number(group.at("alpha")),
+        group.at("rollback").get<std::string>() + " " + group.at("variant").get<std::string>(),
+        with_interval(group.at("kl_adapt")),
+        with_interval(group.at("kl_rec")),
+        group.at("rf").is_null() ? group.at("rf_state").get<std::string>()
+                                 : with_interval(group.at("rf")),
+        with_interval(group.at("rf_geometry")),
+        number(group.at("words_changed_share").at("mean")),
+        fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),
+        number(group.at("bytes_kept").at("mean")),
+        group.at("verdict")};
+    if (missed) cells.push_back(score_missed(group));
+    table.add(cells);
   }
-  return table.text();
+  return missed ? table.text() + kScoreMissedNote : table.text();
 }
 
 std::string curve_tables(const std::vector<ordered_json>& all) {

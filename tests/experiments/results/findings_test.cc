@@ -86,6 +86,28 @@ TEST(Findings, HaveTheMeasuredNumberBesideThePapers) {
   EXPECT_FALSE(has(render_findings(results()), "0.0625 [0.03125, 0.125]"));
 }
 
+TEST(Findings, SayHowManyRunsMissedTheirScoreWhereSomeDid) {
+  EXPECT_FALSE(has(render_findings(results()), "core missed"));
+  ordered_json changed = results();
+  for (ordered_json& group : changed["groups"]) {
+    if (group["study"] != "E3" || group["alpha"] != 0.01) continue;
+    group["n"] = 10;
+    group["score_missed"] = 7;
+  }
+  const std::string page = render_findings(changed);
+  EXPECT_TRUE(has(page, "| bits back | score missed | the paper's RF |"));
+  EXPECT_TRUE(has(page, " of 10 | 7 of 10 | 0 (direct mutation) |"));
+  EXPECT_TRUE(has(page, "| verdict | score missed |"));
+  EXPECT_TRUE(has(page, "| nothing | 7 of 10 |\n"));
+  EXPECT_TRUE(has(page, "| nothing |  |\n")) << "those of alpha 0.3 reached it";
+  const std::string note = "Score missed: adaptations that ran out of steps before their score.";
+  EXPECT_TRUE(has(page, note));
+  EXPECT_FALSE(has(page.substr(0, page.find("### Recoverability by mechanism")), note));
+  // E0's table has none.
+  const std::size_t null = page.find("### E0 null: ");
+  EXPECT_FALSE(has(page.substr(null, page.find("### E3 noise: ") - null), "core missed"));
+}
+
 TEST(Findings, HaveAPartForEveryStudyOfTheResults) {
   const std::string page = render_findings(results());
   EXPECT_TRUE(has(page, "### E0 null: "));

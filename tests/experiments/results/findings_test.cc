@@ -108,6 +108,12 @@ TEST(Findings, SayHowManyRunsMissedTheirScoreWhereSomeDid) {
   EXPECT_FALSE(has(page.substr(null, page.find("### E3 noise: ") - null), "core missed"));
 }
 
+TEST(Findings, SayWhichIntervalsAreHierarchical) {
+  EXPECT_TRUE(has(render_findings(results()),
+                  "those of RF in the tables of rollbacks are hierarchical, seeds and then probes; "
+                  "all others, those of curves among them, resample seeds."));
+}
+
 TEST(Findings, HaveAPartForEveryStudyOfTheResults) {
   const std::string page = render_findings(results());
   EXPECT_TRUE(has(page, "### E0 null: "));

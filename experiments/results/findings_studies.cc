@@ -22,9 +22,9 @@ std::string rollback_table(const std::vector<ordered_json>& groups) {
   const bool missed = std::ranges::any_of(
       groups, [](const ordered_json& group) { return !score_missed(group).empty(); });
   std::vector<std::string> header = {
-      "model",       "locus", "mechanism",         "alpha",         "rollback",  "D adapted",
-      "D recovered", "RF",    "RF of the weights", "words changed", "bits back", "bytes kept",
-      "verdict"};
+      "model",         "locus",       "mechanism",  "alpha",      "rollback",
+      "D adapted",     "D recovered", "RF",         "RF, median", "RF of the weights",
+      "words changed", "bits back",   "bytes kept", "verdict"};
   if (missed) header.push_back("score missed");
   Table table(header);
   for (const ordered_json& group : groups) {
@@ -38,6 +38,7 @@ std::string rollback_table(const std::vector<ordered_json>& groups) {
         with_interval(group.at("kl_rec")),
         group.at("rf").is_null() ? group.at("rf_state").get<std::string>()
                                  : with_interval(group.at("rf")),
+        group.at("rf").is_null() ? "" : number(group.at("rf").at("median")),
         with_interval(group.at("rf_geometry")),
         number(group.at("words_changed_share").at("mean")),
         fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),

@@ -108,6 +108,21 @@ TEST(Findings, SayHowManyRunsMissedTheirScoreWhereSomeDid) {
   EXPECT_FALSE(has(page.substr(null, page.find("### E3 noise: ") - null), "core missed"));
 }
 
+TEST(Findings, HaveTheMedianBesideTheMeanOfRf) {
+  EXPECT_TRUE(has(render_findings(results()), "| RF | RF, median | RF of the weights |"));
+  ordered_json changed = results();
+  for (ordered_json& group : changed["groups"]) {
+    if (group["study"] != "E3" || group["rollback"] != "R6") continue;
+    group["rf"] = {{"mean", -0.5}, {"median", 0.25}, {"lo", -0.75}, {"hi", 0.375}};
+    EXPECT_TRUE(has(render_findings(changed), "| -0.5 [-0.75, 0.375] | 0.25 |"));
+    group["rf"] = nullptr;
+    group["rf_state"] = "undefined";
+    EXPECT_TRUE(has(render_findings(changed), "| undefined |  |"));
+    return;
+  }
+  FAIL() << "no group of R6";
+}
+
 TEST(Findings, SayWhichIntervalsAreHierarchical) {
   EXPECT_TRUE(has(render_findings(results()),
                   "those of RF in the tables of rollbacks are hierarchical, seeds and then probes; "

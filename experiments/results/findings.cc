@@ -104,7 +104,8 @@ std::string render_findings(const ordered_json& results) {
       "verdicts are data, the notes between the tables are fixed text. Figures are means over "
       "seeds with bootstrap 95 % intervals (10,000 resamples): those of RF in the tables of "
       "rollbacks are hierarchical, seeds and then probes; all others, those of curves among them, "
-      "resample seeds. How each is defined: [metrics.md](metrics.md); what R0 to R18 do: "
+      "resample seeds. A figure of a curve with (n=3) is over 3 seeds, the others of its line over "
+      "more. How each is defined: [metrics.md](metrics.md); what R0 to R18 do: "
       "[rollback.md](rollback.md).\n\n",
       environment.value("command", ""), results.value("version", ""));
   text += claims(results);

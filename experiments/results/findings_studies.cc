@@ -15,6 +15,18 @@ namespace {
 
 constexpr std::size_t kMostColumns = 10;
 
+// Seeds whose value is part of the mean.
+std::uint64_t defined(const ordered_json& curve) {
+  return curve.at("n").get<std::uint64_t>() - curve.at("undefined").get<std::uint64_t>();
+}
+
+// " (n=3)" where a mean is over fewer seeds than ran the series: some end early, some have no
+// value.
+std::string fewer_seeds(const ordered_json& curve, std::uint64_t most) {
+  const std::uint64_t n = defined(curve);
+  return n == most ? "" : fmt::format(" (n={})", n);
+}
+
 }  // namespace
 
 std::string rollback_table(const std::vector<ordered_json>& groups) {
@@ -84,14 +96,21 @@ std::string curve_tables(const std::vector<ordered_json>& all) {
       header.push_back(key[1].empty() ? "mean" : fmt::format("{:g}", at));
     Table table(header);
     for (const std::string& name : series) {
+      std::uint64_t most = 0;
+      for (const ordered_json& curve : sets[key]) {
+        if (curve.at("series") == name) most = std::max(most, curve.at("n").get<std::uint64_t>());
+      }
       std::vector<std::string> cells = {name};
       for (const double at : places) {
         const auto here = std::ranges::find_if(sets[key], [&](const ordered_json& curve) {
           return curve.at("series") == name && curve.at("at") == at;
         });
-        cells.push_back(here == sets[key].end() ? ""
-                        : places.size() > 5     ? number(here->at("mean"))
-                                                : with_interval(*here));
+        if (here == sets[key].end()) {
+          cells.emplace_back();
+          continue;
+        }
+        cells.push_back((places.size() > 5 ? number(here->at("mean")) : with_interval(*here)) +
+                        fewer_seeds(*here, most));
       }
       table.add(cells);
     }

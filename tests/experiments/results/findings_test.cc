@@ -123,6 +123,27 @@ TEST(Findings, HaveTheMedianBesideTheMeanOfRf) {
   FAIL() << "no group of R6";
 }
 
+TEST(Findings, SayOverHowManySeedsAMeanIsWhereOthersOfItsSeriesHaveMore) {
+  const auto curve = [](const char* series, double at, int n, int undefined, double mean) {
+    return ordered_json{{"study", "E0"},    {"model", "m"},    {"data", "d"},
+                        {"series", series}, {"variable", "v"}, {"at", at},
+                        {"quantity", "q"},  {"n", n},          {"undefined", undefined},
+                        {"mean", mean},     {"median", mean},  {"lo", mean},
+                        {"hi", mean}};
+  };
+  ordered_json changed = results();
+  changed["curves"] = {curve("short", 1, 3, 0, 0.5), curve("short", 2, 3, 0, 0.25),
+                       curve("long", 1, 20, 0, 353), curve("long", 2, 20, 15, 354),
+                       curve("long", 3, 1, 0, 355)};
+  const std::string page = render_findings(changed);
+  EXPECT_TRUE(has(page, "| short | 0.5 | 0.25 |  |\n"));
+  EXPECT_TRUE(has(page, "| long | 353 | 354 (n=5) | 355 (n=1) |\n"));
+  // Beyond five places there are no intervals, and n stays.
+  for (int at = 4; at < 8; ++at) changed["curves"].push_back(curve("long", at, 19, 0, 356));
+  EXPECT_TRUE(has(render_findings(changed),
+                  "| long | 353 | 354 (n=5) | 355 (n=1) | 356 (n=19) | 356 (n=19) |"));
+}
+
 TEST(Findings, SayWhichIntervalsAreHierarchical) {
   EXPECT_TRUE(has(render_findings(results()),
                   "those of RF in the tables of rollbacks are hierarchical, seeds and then probes; "

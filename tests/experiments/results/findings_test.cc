@@ -23,7 +23,7 @@ const ordered_json& results() {
     config.seeds = 1;
     config.quiet = true;
     config.command = "palinode reproduce --seeds 1";
-    config.overrides = {{"E3", "models=[\"digits-mlp\"]"}, {"E3", "alphas=[0.01, 0.3]"}};
+    config.overrides = {{"", "models=[\"digits-mlp\"]"}, {"E3", "alphas=[0.01, 0.3]"}};
     return results_json(config, run_suite(config));
   }();
   return kResults;

@@ -17,6 +17,7 @@
 
 #include "hwy/highway.h"
 #include "tensor/kernels/fma-inl.h"
+#include "tensor/kernels/quick-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace palinode::kernels {
@@ -24,9 +25,10 @@ namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Adding and subtracting this rounds to an integer, which the low bits of the sum then hold.
-inline constexpr double kRounder = 0x1.8p52;
-inline constexpr double kLog2E = 0x1.71547652b82fep+0;
+using quick::kLog2E;
+using quick::kRounder;
+using quick::PowerOfTwo;
+
 // ln 2 in two parts; k * kLn2High is exact for |k| < 2048.
 inline constexpr double kLn2High = 0x1.62e42fefa3800p-1;
 inline constexpr double kLn2Low = 0x1.ef35793c76730p-45;
@@ -56,14 +58,6 @@ template <class D, class V>
 HWY_INLINE V TopHalf(D d, V x) {
   const hn::RebindToUnsigned<D> du;
   return hn::BitCast(d, hn::BitCast(du, x) & hn::Set(du, 0xfffffffff8000000));
-}
-
-// 2^k for integers k in [-1022, 1023].
-template <class D, class V>
-HWY_INLINE V PowerOfTwo(D d, V k) {
-  const hn::RebindToUnsigned<D> du;
-  const auto integer = hn::BitCast(du, k + hn::Set(d, kRounder));
-  return hn::BitCast(d, hn::ShiftLeft<52>(integer + hn::Set(du, 1023)));
 }
 
 // y * 2^k for integers k in [-1150, 1150], in two steps where 2^k is no normal number, so that a
@@ -156,6 +150,19 @@ HWY_INLINE TwoPart<V> ReducedLog(D d, V m, V k) {
 }
 
 struct ExpFunction {
+  // f32 has nothing but 0 below e^-104 and nothing but infinity above e^89.
+  template <class D, class V>
+  static HWY_INLINE V Quick(D d, V x) {
+    const V most = hn::Set(d, 89.0);
+    const V least = hn::Set(d, -104.0);
+    const auto nothing = x < least;
+    V k;
+    const V capped = hn::IfThenElse(x > most, most, hn::IfThenElse(nothing, least, x));
+    const V e = quick::ReducedExp(d, capped, k);
+    const V scale = PowerOfTwo(d, k);
+    return hn::IfThenZeroElse(nothing, hn::MulAdd(scale, e, scale));
+  }
+
   // For results within the normal numbers of f64; others come out as 0 or above the range of f32.
   template <class D, class V>
   static HWY_INLINE TwoPart<V> Parts(D d, V x) {
@@ -178,6 +185,24 @@ struct ExpFunction {
 };
 
 struct LogFunction {
+  // NaN where the result is none or infinite.
+  template <class D, class V>
+  static HWY_INLINE V Quick(D d, V x) {
+    const hn::RebindToUnsigned<D> du;
+    const auto offset = hn::Set(du, 0x3fe6a09e00000000);
+    const auto bits = hn::BitCast(du, x) + (hn::Set(du, 0x3ff0000000000000) - offset);
+    const V biased = hn::BitCast(d, hn::ShiftRight<52>(bits) | hn::Set(du, 0x4330000000000000));
+    const V k = biased - hn::Set(d, 0x1p52 + 1023.0);
+    const V m = hn::BitCast(d, (bits & hn::Set(du, 0x000fffffffffffff)) + offset);
+    const V f = m - hn::Set(d, 1.0);
+    const V s = f / (f + hn::Set(d, 2.0));
+    const V z = s * s;
+    const V tail = hn::MulAdd(s * z, quick::Polynomial(d, z, quick::kLogSeries), s + s);
+    const V y = hn::MulAdd(k, hn::Set(d, quick::kLn2), tail);
+    const auto ordinary = hn::And(x > hn::Zero(d), x < hn::Set(d, HUGE_VAL));
+    return hn::IfThenElse(ordinary, y, hn::Set(d, std::numeric_limits<double>::quiet_NaN()));
+  }
+
   template <class D, class V>
   static HWY_INLINE TwoPart<V> Parts(D d, V x) {
     const hn::RebindToUnsigned<D> du;
@@ -208,6 +233,19 @@ struct LogFunction {
 };
 
 struct TanhFunction {
+  // Beyond 10 the result is 1 in f32.
+  template <class D, class V>
+  static HWY_INLINE V Quick(D d, V x) {
+    const V size = hn::Abs(x);
+    const V most = hn::Set(d, 10.0);
+    const V capped = hn::IfThenElse(size > most, most, size);
+    V k;
+    const V e = quick::ReducedExp(d, capped + capped, k);
+    const V scale = PowerOfTwo(d, k);
+    const V n = hn::MulAdd(scale, e, scale - hn::Set(d, 1.0));
+    return hn::CopySignToAbs(n / (n + hn::Set(d, 2.0)), x);
+  }
+
   template <class D, class V>
   static HWY_INLINE TwoPart<V> Parts(D d, V x) {
     const V one = hn::Set(d, 1.0);
@@ -275,11 +313,37 @@ struct FromScaled {
   }
 };
 
+using WideTag = hn::ScalableTag<double>;
+template <class Function>
+inline constexpr bool kHasQuick = requires(WideTag d, hn::Vec<WideTag> x) {
+  Function::Quick(d, x);
+};
+
+// As Quick, in the lanes of x, or none if a result is doubtful.
 template <class Function, class D, class V>
-HWY_INLINE V Evaluate(D d, V x) {
-  if constexpr (sizeof(hn::TFromD<D>) == sizeof(double)) {
-    return Function::Nearest(d, x);
-  } else if constexpr (hn::MaxLanes(D()) * sizeof(double) <= HWY_MAX_BYTES) {
+HWY_INLINE bool TryQuick(D d, V x, V& y) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(double) <= HWY_MAX_BYTES) {
+    const hn::Rebind<double, D> dd;
+    const auto wide = Function::Quick(dd, hn::PromoteTo(dd, x));
+    y = NearestF32(d, wide);
+    return hn::AllFalse(dd, quick::Doubtful(dd, wide));
+  } else {
+#if HWY_TARGET == HWY_SCALAR
+    return false;
+#else
+    const hn::Half<D> half;
+    const hn::Rebind<double, decltype(half)> dd;
+    const auto low = Function::Quick(dd, hn::PromoteTo(dd, hn::LowerHalf(half, x)));
+    const auto high = Function::Quick(dd, hn::PromoteTo(dd, hn::UpperHalf(half, x)));
+    y = hn::Combine(d, NearestF32(half, high), NearestF32(half, low));
+    return hn::AllFalse(dd, hn::Or(quick::Doubtful(dd, low), quick::Doubtful(dd, high)));
+#endif
+  }
+}
+
+template <class Function, class D, class V>
+HWY_INLINE V EvaluateSlowly(D d, V x) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(double) <= HWY_MAX_BYTES) {
     const hn::Rebind<double, D> dd;
     return NearestF32(d, RoundToOdd(dd, Function::Parts(dd, hn::PromoteTo(dd, x))));
   } else {
@@ -287,10 +351,23 @@ HWY_INLINE V Evaluate(D d, V x) {
     return x;
 #else
     const hn::Half<D> half;
-    const auto low = Evaluate<Function>(half, hn::LowerHalf(half, x));
-    const auto high = Evaluate<Function>(half, hn::UpperHalf(half, x));
+    const auto low = EvaluateSlowly<Function>(half, hn::LowerHalf(half, x));
+    const auto high = EvaluateSlowly<Function>(half, hn::UpperHalf(half, x));
     return hn::Combine(d, high, low);
 #endif
+  }
+}
+
+template <class Function, class D, class V>
+HWY_INLINE V Evaluate(D d, V x) {
+  if constexpr (sizeof(hn::TFromD<D>) == sizeof(double)) {
+    return Function::Nearest(d, x);
+  } else {
+    if constexpr (kHasQuick<Function>) {
+      V y;
+      if (HWY_LIKELY(TryQuick<Function>(d, x, y))) return y;
+    }
+    return EvaluateSlowly<Function>(d, x);
   }
 }
 

@@ -44,6 +44,13 @@ HWY_INLINE Scaled<V> Logistic(D d, TwoPart<V> a, M negative) {
 
 struct SigmoidFunction : FromScaled<SigmoidFunction> {
   template <class D, class V>
+  static HWY_INLINE V Quick(D d, V x) {
+    const V size = hn::Abs(x);
+    const V most = hn::Set(d, 110.0);
+    return quick::Logistic(d, hn::IfThenElse(size > most, most, size), x < hn::Zero(d));
+  }
+
+  template <class D, class V>
   static HWY_INLINE Scaled<V> Core(D d, V x) {
     const V size = hn::Abs(x);
     const V most = hn::Set(d, 760.0);
@@ -54,6 +61,17 @@ struct SigmoidFunction : FromScaled<SigmoidFunction> {
 
 // Above 20 the result is x. It has the sign of x, also where it vanishes.
 struct GeluTanhFunction : FromScaled<GeluTanhFunction> {
+  // f32 has nothing but 0 below -11.
+  template <class D, class V>
+  static HWY_INLINE V Quick(D d, V x) {
+    const V size = hn::Abs(x);
+    const V most = hn::Set(d, 11.0);
+    const V a = hn::IfThenElse(size > most, most, size);
+    const V slope = hn::MulAdd(a * a, hn::Set(d, kGeluCubicHigh), hn::Set(d, kGeluLinearHigh));
+    const V y = a * quick::Logistic(d, a * slope, x < hn::Zero(d));
+    return hn::IfThenElse(x > most, x, hn::CopySignToAbs(y, x));
+  }
+
   template <class D, class V>
   static HWY_INLINE Scaled<V> Core(D d, V x) {
     const V zero = hn::Zero(d);
@@ -76,6 +94,16 @@ struct GeluTanhFunction : FromScaled<GeluTanhFunction> {
 
 // x sigmoid(x). Above 40 the result is x. It has the sign of x, also where it vanishes.
 struct SiluFunction : FromScaled<SiluFunction> {
+  // f32 has nothing but 0 below -110.
+  template <class D, class V>
+  static HWY_INLINE V Quick(D d, V x) {
+    const V size = hn::Abs(x);
+    const V most = hn::Set(d, 110.0);
+    const V a = hn::IfThenElse(size > most, most, size);
+    const V y = a * quick::Logistic(d, a, x < hn::Zero(d));
+    return hn::IfThenElse(x > most, x, hn::CopySignToAbs(y, x));
+  }
+
   template <class D, class V>
   static HWY_INLINE Scaled<V> Core(D d, V x) {
     const V zero = hn::Zero(d);

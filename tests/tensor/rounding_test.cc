@@ -70,6 +70,25 @@ TEST_P(Rounding, IsCorrectEverywhere) {
   EXPECT_EQ(even + odd, 0u);
 }
 
+// Of all inputs of exp those whose results lie nearest to the middle of two f32, nearer than the
+// short way of the kernel can tell.
+TEST(RoundingOfExp, IsCorrectNextToAMiddleOnEveryTarget) {
+  const Simd usual = active_simd();
+  const Function exp = function_named("exp");
+  const std::vector<float> x(16, std::bit_cast<float>(0x4288942bU)),
+      z(16, std::bit_cast<float>(0xc16912cdU));
+  for (const Simd simd : available_simd()) {
+    use_simd(simd);
+    for (const std::vector<float>& inputs : {x, z}) {
+      std::vector<float> y(inputs.size());
+      exp.f32(inputs, y);
+      EXPECT_EQ(y, std::vector<float>(inputs.size(), nearest_float(exp, inputs[0])))
+          << simd_name(simd) << " " << inputs[0];
+    }
+  }
+  use_simd(usual);
+}
+
 TEST(RoundingControl, TheSampleFindsAFunctionThatIsNotCorrectlyRounded) {
   Function control = function_named("exp");
   control.f32 = [](std::span<const float> x, std::span<float> out) {

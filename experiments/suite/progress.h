@@ -13,6 +13,18 @@
 
 namespace palinode::experiments {
 
+// How far a study is; weights are expected seconds.
+struct StudyPart {
+  std::string id;
+  std::size_t total = 0, done = 0;
+  double weight = 0, weight_done = 0;
+};
+
+// "studies: 3/8 cells, 30 s, 50 s left; E1 1/4 (20 s), E4 2/4 (30 s)" after `seconds`. Time goes as
+// the weight of what is done, so before that, and in the last line, nothing is said to be left; of
+// the studies it names four that are not done.
+std::string progress_line(std::span<const StudyPart> parts, double seconds, bool last);
+
 class StudyProgress {
  public:
   // Of the `mine` among the missing cells; `before` more were finished by an earlier run. Nothing
@@ -26,16 +38,9 @@ class StudyProgress {
   void advance(const PlannedCell& cell);  // one more done; from any thread
 
  private:
-  struct Part {
-    std::string id;
-    std::size_t total = 0, done = 0;
-    double weight = 0, weight_done = 0;  // expected seconds
-  };
   void print(bool last);
 
-  std::vector<Part> parts_;  // by study
-  std::size_t total_ = 0, done_ = 0, before_;
-  double weight_ = 0, weight_done_ = 0;
+  std::vector<StudyPart> parts_;
   bool quiet_, terminal_;
   std::chrono::steady_clock::time_point start_, printed_;
   std::mutex mutex_;

@@ -83,7 +83,8 @@ std::string models(const ordered_json& results) {
 constexpr const char* kLimits =
     "- The tasks are short: hundreds of steps, one shift. Long adaptations may leave what none of "
     "these rollbacks reaches.\n"
-    "- Intervals are over seeds, and of RF also over probes, of these models and data, not over "
+    "- Intervals are over seeds, and of KL, JS and RF of rollbacks also over probes, of these "
+    "models and data, not over "
     "models there could be.\n"
     "- The rollbacks are those of the literature with one fair setting each. A better one may "
     "come: "
@@ -102,9 +103,10 @@ std::string render_findings(const ordered_json& results) {
   std::string text = fmt::format(
       "# Findings\n\nMade by `palinode findings` from the results of `{}`, version {}: figures and "
       "verdicts are data, the notes between the tables are fixed text. Figures are means over "
-      "seeds with bootstrap 95 % intervals (10,000 resamples): those of RF in the tables of "
-      "rollbacks are hierarchical, seeds and then probes; all others, those of curves among them, "
-      "resample seeds. A figure of a curve with (n=3) is over 3 seeds, the others of its line over "
+      "seeds with bootstrap 95 % intervals (10,000 resamples): those of KL, JS and RF in the "
+      "tables of rollbacks and of mutation intensity are hierarchical, seeds and then probes; all "
+      "others, those of curves among them, resample seeds. A figure of a curve with (n=3) is over "
+      "3 seeds, the others of its line over "
       "more. How each is defined: [metrics.md](metrics.md); what R0 to R18 do: "
       "[rollback.md](rollback.md).\n\n",
       environment.value("command", ""), results.value("version", ""));

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <tuple>
+#include <utility>
 
 #include "tensor/digest.h"
 #include "tensor/parallel.h"
@@ -31,23 +32,40 @@ Summary over(const Group& group, std::string_view name, double (*figure)(const R
   return summarize(values, name);
 }
 
-// Over seeds and, where the rows have them, over probes.
+// Over seeds and, where every row has some, over its figures on resampled probes.
+Summary over_probes(std::span<const double> values, std::vector<std::vector<double>> inner,
+                    std::string_view name) {
+  std::erase_if(inner, [](const std::vector<double>& list) { return list.empty(); });
+  return inner.size() == values.size() ? summarize_nested(values, inner, name)
+                                       : summarize(values, name);
+}
+
+Summary over_probes(const Group& group, std::string_view name, double Row::*figure,
+                    std::vector<double> Row::*resampled) {
+  std::vector<double> values;
+  std::vector<std::vector<double>> inner;
+  for (const Row* row : group.rows) {
+    values.push_back(row->*figure);
+    inner.push_back(row->*resampled);
+  }
+  return over_probes(values, std::move(inner), name);
+}
+
 Summary recoverability_of(const Group& group) {
   std::vector<double> values;
   std::vector<std::vector<double>> inner;
   for (const Row* row : group.rows) {
     values.push_back(row->rf.value);
-    if (!row->rf_resampled.empty()) inner.push_back(row->rf_resampled);
+    inner.push_back(resampled_recoverability(*row));
   }
-  return inner.size() == values.size() ? summarize_nested(values, inner, "rf")
-                                       : summarize(values, "rf");
+  return over_probes(values, std::move(inner), "rf");
 }
 
 void fill(Group& group) {
-  group.kl_adapt = over(group, "kl_adapt", [](const Row& r) { return r.kl_adapt; });
-  group.js_adapt = over(group, "js_adapt", [](const Row& r) { return r.js_adapt; });
-  group.kl_rec = over(group, "kl_rec", [](const Row& r) { return r.kl_rec; });
-  group.js_rec = over(group, "js_rec", [](const Row& r) { return r.js_rec; });
+  group.kl_adapt = over_probes(group, "kl_adapt", &Row::kl_adapt, &Row::kl_adapt_resampled);
+  group.js_adapt = over_probes(group, "js_adapt", &Row::js_adapt, &Row::js_adapt_resampled);
+  group.kl_rec = over_probes(group, "kl_rec", &Row::kl_rec, &Row::kl_rec_resampled);
+  group.js_rec = over_probes(group, "js_rec", &Row::js_rec, &Row::js_rec_resampled);
   group.words_changed_share = over(group, "words_changed", [](const Row& r) {
     return static_cast<double>(r.words_changed) / static_cast<double>(r.words);
   });
@@ -81,7 +99,7 @@ ordered_json summary_json(const Summary& s) {
           {"hi", json_number(s.hi)}};
 }
 
-// Text with a comma or a quote is quoted (RFC 4180); a list is its JSON.
+// Text with a comma or a quote is quoted (RFC 4180).
 std::string csv_field(const ordered_json& value) {
   if (value.is_null()) return "";
   const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
@@ -163,6 +181,7 @@ std::string csv(std::span<const Record> records, ordered_json (*json_of)(const R
     const ordered_json json = json_of(record);
     std::string header, line;
     for (const auto& [name, value] : json.items()) {
+      if (value.is_array()) continue;
       const std::string_view comma = header.empty() ? "" : ",";
       header.append(comma).append(name);
       line.append(comma).append(csv_field(value));
@@ -174,6 +193,26 @@ std::string csv(std::span<const Record> records, ordered_json (*json_of)(const R
 }
 
 }  // namespace
+
+// Indented, the file would have a line for each resampled figure.
+std::string results_text(const ordered_json& results) {
+  std::string text = "{\n";
+  for (const auto& [name, value] : results.items()) {
+    if (text.size() > 2) text += ",\n";
+    text += ordered_json(name).dump() + ": ";
+    if (!value.is_array() || value.empty()) {
+      text += value.dump(1);
+      continue;
+    }
+    std::string_view before = "[\n ";
+    for (const ordered_json& record : value) {
+      text.append(before).append(record.dump());
+      before = ",\n ";
+    }
+    text += "\n]";
+  }
+  return text + "\n}\n";
+}
 
 std::string rows_csv(std::span<const Row> rows) { return csv(rows, row_json); }
 std::string points_csv(std::span<const Point> points) { return csv(points, point_json); }

@@ -41,6 +41,9 @@ std::string verdict_of(const Group& group);
 std::string study_digest(std::span<const Row> rows, std::span<const Point> points);
 
 nlohmann::ordered_json group_json(const Group& group);
+// The text of results.json: of each list one record a line.
+std::string results_text(const nlohmann::ordered_json& results);
+// A list has no column: the resampled figures are for the bootstrap, not for a reader.
 std::string rows_csv(std::span<const Row> rows);
 std::string points_csv(std::span<const Point> points);
 

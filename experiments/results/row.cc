@@ -114,7 +114,10 @@ void visit(AnyRow& r, Visitor v) {
   v("kl_rec", r.kl_rec);
   v("js_rec", r.js_rec);
   v.typed("rf", "rf_state", r.rf);
-  v("rf_resampled", r.rf_resampled);
+  v("kl_adapt_resampled", r.kl_adapt_resampled);
+  v("js_adapt_resampled", r.js_adapt_resampled);
+  v("kl_rec_resampled", r.kl_rec_resampled);
+  v("js_rec_resampled", r.js_rec_resampled);
   v.typed("rf_geometry", "rf_geometry_state", r.rf_geometry);
   v("ils_mean", r.ils_mean);
   v("ils_max", r.ils_max);
@@ -162,21 +165,29 @@ double number_from_json(const ordered_json& json, const char* field) {
   refuse(field, "a number");
 }
 
-std::vector<double> resampled_recoverability(std::span<const double> kl_adapt,
-                                             std::span<const double> kl_rec) {
+std::vector<double> resampled_means(std::span<const double> per_probe) {
   const Rng rng = Rng(0).stream("bootstrap/probes");
-  const std::size_t probes = kl_adapt.size();
-  std::vector<double> values, adapt(probes), rec(probes);
+  const std::size_t probes = per_probe.size();
+  std::vector<double> means, drawn(probes);
   for (std::size_t r = 0; r < kResampledProbes; ++r) {
     for (std::size_t i = 0; i < probes; ++i) {
-      const std::size_t place = rng.below(r * probes + i, probes);
-      adapt[i] = kl_adapt[place];
-      rec[i] = kl_rec[place];
+      drawn[i] = per_probe[rng.below(r * probes + i, probes)];
     }
-    const auto mean = [probes](std::span<const double> x) {
-      return kernels::sum<double>(x) / static_cast<double>(probes);
-    };
-    const rbl::Recoverability rf = rbl::recoverability(mean(adapt), mean(rec));
+    means.push_back(kernels::sum<double>(drawn) / static_cast<double>(probes));
+  }
+  return means;
+}
+
+std::vector<double> resampled_recoverability(const Row& row) {
+  const std::vector<double>&adapt = row.kl_adapt_resampled, &rec = row.kl_rec_resampled;
+  if (adapt.size() != rec.size()) {
+    throw ShapeError(fmt::format("row: {} resampled KL after the adaptation, {} after the rollback",
+                                 adapt.size(), rec.size()));
+  }
+  std::vector<double> values;
+  if (row.rf.state != State::kValue) return values;
+  for (std::size_t r = 0; r < adapt.size(); ++r) {
+    const rbl::Recoverability rf = rbl::recoverability(adapt[r], rec[r]);
     if (rf.state == State::kValue) values.push_back(rf.value);
   }
   return values;

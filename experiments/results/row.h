@@ -25,8 +25,10 @@ struct Row {
   double kl_adapt = 0, js_adapt = 0;  // nats, f0 against the adapted function, mean over probes
   double kl_rec = 0, js_rec = 0;      // nats, f0 against the function after the rollback
   rbl::Recoverability rf = {};        // of the function: from the two KL
-  // The same RF on resampled probes, for the hierarchical bootstrap; empty where rf has no value.
-  std::vector<double> rf_resampled = {};
+  // The four divergences on resamples of the probes (resampled_means), for the hierarchical
+  // bootstrap; RF on them follows from the two KL.
+  std::vector<double> kl_adapt_resampled = {}, js_adapt_resampled = {};
+  std::vector<double> kl_rec_resampled = {}, js_rec_resampled = {};
   rbl::Recoverability rf_geometry = {};  // of the weights: from the two distances
   double ils_mean = 0, ils_max = 0;      // over probes, of KL(f0, f_rec)
   std::uint64_t ils_flagged = 0;         // probes whose KL(f0, f_rec) exceeds kLeakThreshold
@@ -51,12 +53,14 @@ struct Row {
   double seconds = 0;
 };
 
-// RF of `kResampledProbes` resamples of the probes, of which draw r takes the places below(r n + i,
-// n) of the stream bootstrap/probes for all rows alike, so that arms stay paired. A resample
-// without a value is left out.
+// The means of `kResampledProbes` resamples of n probes, of which draw r takes the places below(r n
+// + i, n) of the stream bootstrap/probes for all figures and rows alike, so that arms stay paired.
 inline constexpr std::size_t kResampledProbes = 32;
-std::vector<double> resampled_recoverability(std::span<const double> kl_adapt,
-                                             std::span<const double> kl_rec);
+std::vector<double> resampled_means(std::span<const double> per_probe);
+
+// RF of each resample, from the row's two lists of KL; a resample without a value is left out.
+// Empty where rf has no value. Throws ShapeError unless the lists are of one length.
+std::vector<double> resampled_recoverability(const Row& row);
 
 // A probe's KL above which the rollback counts as having left something behind.
 inline constexpr double kLeakThreshold = 1e-6;

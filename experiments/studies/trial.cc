@@ -113,10 +113,11 @@ Row make_row(const Identity& identity, const Label& label, std::string_view locu
   row.js_adapt = js_adapt.mean;
   row.kl_rec = left.mean;
   row.js_rec = js_left.mean;
+  row.kl_adapt_resampled = resampled_means(kl_adapt.per_input);
+  row.js_adapt_resampled = resampled_means(js_adapt.per_input);
+  row.kl_rec_resampled = resampled_means(left.per_input);
+  row.js_rec_resampled = resampled_means(js_left.per_input);
   row.rf = rbl::recoverability(row.kl_adapt, row.kl_rec);
-  if (row.rf.state == rbl::Recoverability::State::kValue) {
-    row.rf_resampled = resampled_recoverability(kl_adapt.per_input, left.per_input);
-  }
   row.rf_geometry = rbl::geometric_recoverability(rbl::distance(*identity.theta, adapted.theta),
                                                   rbl::distance(*identity.theta, recovered.theta));
   row.ils_mean = left.mean;

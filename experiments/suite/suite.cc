@@ -360,7 +360,7 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
 
 void write_results(const SuiteConfig& config, const SuiteResult& result) {
   const ordered_json json = results_json(config, result);
-  write_file_atomically(config.out + "/results.json", json.dump(1) + "\n");
+  write_file_atomically(config.out + "/results.json", results_text(json));
   write_file_atomically(config.out + "/results.csv", rows_csv(result.rows));
   write_file_atomically(config.out + "/curves.csv", points_csv(result.points));
   write_database(config.out + "/results.db", json);

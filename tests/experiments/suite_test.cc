@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "rbl/behavior.h"
 #include "tensor/error.h"
@@ -106,6 +107,25 @@ TEST(Studies, PolicyGradientIsThereForBothLoci) {
   EXPECT_EQ(phi, 2U * 2);
 }
 
+TEST(Rows, HaveEachDivergenceOnTheSameResamplesOfTheProbes) {
+  const auto near = [](const std::vector<double>& resampled, double mean) {
+    ASSERT_EQ(resampled.size(), kResampledProbes);
+    const auto [least, most] = std::ranges::minmax(resampled);
+    EXPECT_LE(least, mean);
+    EXPECT_GE(most, mean);
+  };
+  for (const Row& row : small().rows) {
+    near(row.kl_adapt_resampled, row.kl_adapt);
+    near(row.js_adapt_resampled, row.js_adapt);
+    near(row.kl_rec_resampled, row.kl_rec);
+    near(row.js_rec_resampled, row.js_rec);
+    if (row.rollback == "R0" && row.locus == "theta" && row.mechanism != "planted-leak") {
+      EXPECT_EQ(row.kl_rec_resampled, row.kl_adapt_resampled) << row.study << row.mechanism;
+      EXPECT_EQ(row.js_rec_resampled, row.js_adapt_resampled) << row.study << row.mechanism;
+    }
+  }
+}
+
 TEST(Studies, TheInstrumentsPassTheNull) { EXPECT_TRUE(small().faults.empty()); }
 
 TEST(NullTest, ConvictsAnInstrumentThatReadsAboveZeroOrMissesALeak) {
@@ -139,7 +159,7 @@ TEST(Claims, AreJudgedByTheData) {
     if (row.rollback == "R17") row.logits_bit_equal = false;
     if (row.rollback == "R1") continue;
     row.rf = rbl::recoverability(1, 1);
-    row.rf_resampled.clear();
+    row.kl_rec_resampled = row.kl_adapt_resampled;
   }
   SuiteResult bent;
   bent.groups = group_rows(rows);
@@ -214,7 +234,10 @@ TEST(Digest, DependsOnEveryFieldButTheWallTime) {
   EXPECT_TRUE(changed([](Row& r) { r.score_reached = !r.score_reached; }));
   EXPECT_TRUE(changed([](Row& r) { r.rf.value = 0.5; }));
   EXPECT_TRUE(changed([](Row& r) { r.rf_geometry = {rbl::Recoverability::State::kValue, 0.625}; }));
-  EXPECT_TRUE(changed([](Row& r) { r.rf_resampled.push_back(0.5); }));
+  for (std::vector<double> Row::*field : {&Row::kl_adapt_resampled, &Row::js_adapt_resampled,
+                                          &Row::kl_rec_resampled, &Row::js_rec_resampled}) {
+    EXPECT_TRUE(changed([field](Row& r) { (r.*field).push_back(0.5); }));
+  }
   EXPECT_TRUE(changed([](Row& r) { r.svar = 0.5; }));
 }
 

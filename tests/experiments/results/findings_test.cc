@@ -146,8 +146,9 @@ TEST(Findings, SayOverHowManySeedsAMeanIsWhereOthersOfItsSeriesHaveMore) {
 
 TEST(Findings, SayWhichIntervalsAreHierarchical) {
   EXPECT_TRUE(has(render_findings(results()),
-                  "those of RF in the tables of rollbacks are hierarchical, seeds and then probes; "
-                  "all others, those of curves among them, resample seeds."));
+                  "those of KL, JS and RF in the tables of rollbacks and of mutation intensity are "
+                  "hierarchical, seeds and then probes; all others, those of curves among them, "
+                  "resample seeds."));
 }
 
 TEST(Findings, HaveAPartForEveryStudyOfTheResults) {

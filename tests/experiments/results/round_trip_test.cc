@@ -1,10 +1,12 @@
 // Rows, points and outcomes as JSON: the same bits again, and nothing taken that is not whole.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "experiments/results/groups.h"
 #include "experiments/suite/outcome_json.h"
@@ -52,6 +54,9 @@ constexpr std::string Row::*kTexts[] = {&Row::study,
                                         &Row::phi_digest,
                                         &Row::backend};
 
+constexpr std::vector<double> Row::*kLists[] = {&Row::kl_adapt_resampled, &Row::js_adapt_resampled,
+                                                &Row::kl_rec_resampled, &Row::js_rec_resampled};
+
 // The same bits; of what is not a number only that.
 bool same(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
@@ -71,7 +76,11 @@ Row row_of(std::size_t turn) {
   row.seconds = hard(i++);
   row.rf = {.state = rbl::Recoverability::State::kValue, .value = hard(i++)};
   row.rf_geometry = {.state = rbl::Recoverability::State::kValue, .value = hard(i++)};
-  row.rf_resampled.assign(std::begin(kHard), std::end(kHard));
+  for (const auto field : kLists) {
+    (row.*field).assign(std::begin(kHard), std::end(kHard));
+    std::ranges::rotate(row.*field,
+                        (row.*field).begin() + static_cast<std::ptrdiff_t>(i++ % std::size(kHard)));
+  }
   row.logits_bit_equal = turn % 2 == 0;
   row.score_reached = turn % 2 == 1;
   return row;
@@ -96,9 +105,8 @@ TEST(RowJson, BringsEveryFieldBackBitForBit) {
     EXPECT_TRUE(same(back.rf_geometry.value, row.rf_geometry.value));
     EXPECT_EQ(back.logits_bit_equal, row.logits_bit_equal);
     EXPECT_EQ(back.score_reached, row.score_reached);
-    ASSERT_EQ(back.rf_resampled.size(), row.rf_resampled.size());
-    for (std::size_t i = 0; i < row.rf_resampled.size(); ++i) {
-      EXPECT_TRUE(same(back.rf_resampled[i], row.rf_resampled[i]));
+    for (const auto field : kLists) {
+      EXPECT_TRUE(std::ranges::equal(back.*field, row.*field, same));
     }
     EXPECT_EQ(row_digest(back), row_digest(row));
   }
@@ -164,7 +172,7 @@ TEST(RowJson, IsRefusedIfItsDigestIsNotThatOfItsFields) {
   EXPECT_THROW(row_from_json(changed("kl_rec", 0.25)), FormatError);
   EXPECT_THROW(row_from_json(changed("words", 7U)), FormatError);
   EXPECT_THROW(row_from_json(changed("rollback", "R6")), FormatError);
-  EXPECT_THROW(row_from_json(changed("rf_resampled", ordered_json::array())), FormatError);
+  EXPECT_THROW(row_from_json(changed("js_rec_resampled", ordered_json::array())), FormatError);
   EXPECT_THROW(row_from_json(changed("digest", std::string(64, '0'))), FormatError);
   EXPECT_NO_THROW(row_from_json(changed("seconds", 3.5)));  // not a result
 }
@@ -273,6 +281,24 @@ std::vector<std::string> fields(const std::string& line) {
     }
   }
   return found;
+}
+
+TEST(ResultsText, HasALineForEachRecordAndIsTheSameJson) {
+  ordered_json results = {{"schema", 7}, {"environment", {{"cpu", "a \"b\",\n"}}}};
+  results["rows"] = {row_json(row_of(0)), row_json(row_of(1)), row_json(row_of(2))};
+  results["groups"] = ordered_json::array();
+  const std::string text = results_text(results);
+  EXPECT_EQ(ordered_json::parse(text).dump(), results.dump());
+  EXPECT_EQ(std::ranges::count(text, '\n'), 12);
+  for (const ordered_json& row : results["rows"]) {
+    EXPECT_NE(text.find("\n " + row.dump()), std::string::npos);
+  }
+}
+
+TEST(Csv, LeavesTheListsOut) {
+  const Row row = row_of(0);
+  ASSERT_TRUE(row_json(row).contains("js_adapt_resampled"));
+  EXPECT_EQ(rows_csv(std::span<const Row>(&row, 1)).find("resampled"), std::string::npos);
 }
 
 TEST(Csv, HasAFieldForEveryColumnWhateverIsInIt) {

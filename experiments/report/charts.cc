@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "experiments/report/paper_marks.h"
 #include "experiments/report/vega.h"
 
 namespace palinode::experiments::report {
@@ -119,6 +120,7 @@ Json ladder_datum(const Json& group) {
 
 struct Rows {
   Json values = Json::array();
+  Json paper = Json::array();  // the paper's factor, in the row of what it is of
   Json names = Json::array();
   double least = 0;  // the lowest factor drawn
 };
@@ -138,6 +140,13 @@ Rows ladder_rows(const Panel& panel) {
     Json datum = ladder_datum(group);
     datum["row"] = row_name(rows.names.size(), rollback, rollback_title(rollback));
     rows.names.push_back(datum["row"]);
+    for (const PaperMark& mark : paper_recoverability(group)) {
+      rows.paper.push_back({{"row", datum["row"]},
+                            {"x", mark.at},
+                            {"paper", mark.series},
+                            {"RF", mark.figure},
+                            {"note", mark.note}});
+    }
     for (const char* end : {"x", "lo"}) {
       rows.least = std::min(rows.least, figure(datum, end).value_or(0));
     }
@@ -250,13 +259,23 @@ Json ladder_spec(const Panel& panel) {
       {"title", nullptr},
       {"scale", {{"domain", rows.names}}},
       {"axis", {{"labelExpr", label}, {"ticks", false}, {"domain", false}, {"grid", false}}}};
+  Json layers = ladder_layers(x, y, rows.least < 0 ? left : 0);
+  if (!rows.paper.empty()) {
+    layers.push_back({{"data", {{"values", std::move(rows.paper)}}},
+                      {"mark", {{"type", "point"}, {"style", "around"}, {"size", 170}}},
+                      {"encoding",
+                       {{"x", x},
+                        {"y", y},
+                        {"shape", {{"value", "diamond"}}},
+                        {"tooltip", tooltip({"paper", "RF", "note"})}}}});
+  }
   return {{"description", fmt::format("Recoverability factor by mechanism and rollback, {} {} {}",
                                       panel.study, panel.model, panel.data)},
           {"width", "container"},
           {"autosize", {{"type", "fit-x"}, {"contains", "padding"}}},
           {"height", kRowHeight * rows.names.size()},
           {"data", {{"values", std::move(rows.values)}}},
-          {"layer", ladder_layers(x, y, rows.least < 0 ? left : 0)}};
+          {"layer", std::move(layers)}};
 }
 
 }  // namespace palinode::experiments::report

@@ -6,6 +6,7 @@
 #include <array>
 #include <tuple>
 
+#include "experiments/report/paper_marks.h"
 #include "experiments/report/vega.h"
 
 namespace palinode::experiments::report {
@@ -18,7 +19,8 @@ struct Drawn {
   std::string_view study, variable, quantity;
 };
 
-constexpr std::array kDrawn = {Drawn{"E2", "eps", "kl"},
+constexpr std::array kDrawn = {Drawn{"E0", "repeat", "entropy"},
+                               Drawn{"E2", "eps", "kl"},
                                Drawn{"E2", "rate", "first-zero"},
                                Drawn{"E5", "update", "return"},
                                Drawn{"E5", "update", "kl_start"},
@@ -120,6 +122,24 @@ std::vector<double> table_places(const CurveSet& set) {
   return some;
 }
 
+// With the paper's marks in the plot, which lie far from the lines and must not touch its edges.
+void set_axes_beside_paper(const CurveSet& set, Json& x, Json& y) {
+  x["scale"].update({{"nice", false}, {"padding", 7}});
+  if (set.quantity == "kl") {
+    // The paper's KL reach far above ours, and many are 0: a scale for both.
+    y["scale"] = {{"type", "symlog"}, {"constant", 1e-3}, {"domain", {0, 30}}};
+    y["axis"] = {{"values", {0, 1e-3, 1e-2, 0.1, 1, 10}},
+                 {"labelExpr", "format(datum.value, '.3~g')"}};
+  }
+  if (is_factor(set.quantity)) y["scale"]["domainMin"] = 0;
+  if (set.variable == "repeat") x["axis"].update({{"tickMinStep", 1}, {"format", "d"}});
+  if (set.variable == "parameters") {
+    x["axis"].update({{"values", {1e4, 1e5, 1e6, 1e7, 1e8, 1e9}},
+                      {"labelExpr", "replace(format(datum.value, '~s'), 'G', 'B')"},
+                      {"labelBound", true}});
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> CurveSet::series() const {
@@ -174,15 +194,21 @@ Json curve_spec(const CurveSet& set) {
   Json spec = frame(set, std::move(values));
   std::vector<double> drawn_places;
   for (const Json& value : spec["data"]["values"]) drawn_places.push_back(value["at"]);
-  const Json x = {{"field", "at"},
-                  {"type", "quantitative"},
-                  {"title", title_of(set.variable)},
-                  {"scale", scale_of(drawn_places)},
-                  {"axis", {{"grid", false}, {"labelOverlap", "greedy"}}}};
-  const Json y = {{"field", "y"},
-                  {"type", "quantitative"},
-                  {"title", title_of(set.quantity)},
-                  {"scale", scale_of(heights)}};
+  const std::vector<PaperMark> marks = paper_marks(set);
+  for (const PaperMark& mark : marks) {
+    drawn_places.push_back(mark.at);
+    heights.push_back(mark.y);
+  }
+  Json x = {{"field", "at"},
+            {"type", "quantitative"},
+            {"title", title_of(set.variable)},
+            {"scale", scale_of(drawn_places)},
+            {"axis", {{"grid", false}, {"labelOverlap", "greedy"}}}};
+  Json y = {{"field", "y"},
+            {"type", "quantitative"},
+            {"title", title_of(set.quantity)},
+            {"scale", scale_of(heights)}};
+  if (!marks.empty()) set_axes_beside_paper(set, x, y);
   const Json color = {{"field", "series"},
                       {"type", "nominal"},
                       {"sort", nullptr},
@@ -190,7 +216,7 @@ Json curve_spec(const CurveSet& set) {
                       {"legend",
                        {{"title", nullptr},
                         {"orient", "bottom"},
-                        {"columns", 2},
+                        {"columns", legend_columns()},
                         {"labelLimit", 300},
                         {"symbolType", "stroke"},
                         {"symbolOpacity", 1},
@@ -203,6 +229,7 @@ Json curve_spec(const CurveSet& set) {
   layers.push_back({{"mark", {{"type", "line"}, {"strokeWidth", 2}}}, {"encoding", line}});
   layers.push_back(
       {{"mark", {{"type", "point"}, {"filled", true}, {"size", 24}}}, {"encoding", dot}});
+  if (!marks.empty()) layers.push_back(paper_layer(marks, x, y));
   spec["layer"] = std::move(layers);
   return spec;
 }

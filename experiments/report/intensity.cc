@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "experiments/report/charts.h"
+#include "experiments/report/paper_marks.h"
 #include "experiments/report/vega.h"
 
 namespace palinode::experiments::report {
@@ -75,6 +76,14 @@ void push_bound(Json& layers, const Json& y) {
        {"encoding", {{"y", at}, {"x", {{"value", 4}}}}}});
 }
 
+// The paper's noise is on weights of the model itself, as E3's is.
+std::vector<PaperMark> marks_beside(const std::vector<Json>& groups, const std::string& metric) {
+  const bool beside = std::any_of(groups.begin(), groups.end(), [](const Json& group) {
+    return text(group, "study") == "E3" && text(group, "locus") == "theta";
+  });
+  return beside ? paper_intensities(metric) : std::vector<PaperMark>{};
+}
+
 Json intensity_layers(const Json& x, const Json& y, bool bounded) {
   const Json line = {{"x", x},
                      {"y", y},
@@ -124,6 +133,16 @@ Json intensity_spec(const std::vector<Json>& groups, const std::string& metric) 
       greatest = std::max(greatest, value);
     }
   }
+  const std::vector<PaperMark> marks = marks_beside(groups, metric);
+  for (const PaperMark& mark : marks) {
+    alpha_least = std::min(alpha_least, mark.at);
+    alpha_greatest = std::max(alpha_greatest, mark.at);
+    if (std::find(ticks.begin(), ticks.end(), Json(mark.at)) == ticks.end()) {
+      ticks.push_back(mark.at);
+    }
+    least = std::min(least, mark.y);
+    greatest = std::max(greatest, mark.y);
+  }
   std::sort(ticks.begin(), ticks.end());
   const double floor = decade_below(least);
   const double top = bounded ? 1 : std::max(greatest * 1.5, floor * 10);
@@ -143,13 +162,15 @@ Json intensity_spec(const std::vector<Json>& groups, const std::string& metric) 
         {"labelExpr", kPowerLabel},
         {"labelOverlap", "greedy"},
         {"grid", false}}}};
+  Json layers = intensity_layers(x, y, bounded);
+  if (!marks.empty()) layers.push_back(paper_layer(marks, x, y));
   return {{"description", bounded ? "Jensen-Shannon divergence against mutation intensity"
                                   : "Kullback-Leibler divergence against mutation intensity"},
           {"width", "container"},
           {"autosize", {{"type", "fit-x"}, {"contains", "padding"}}},
           {"height", 260},
           {"data", {{"values", intensity_values(groups, metric, floor)}}},
-          {"layer", intensity_layers(x, y, bounded)}};
+          {"layer", std::move(layers)}};
 }
 
 }  // namespace palinode::experiments::report

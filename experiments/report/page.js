@@ -21,6 +21,10 @@
         tickColor: color("line"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", titlePadding: 8,
         labelLimit: small ? 90 : 260, labelPadding: 6,
       },
+      legend: {
+        labelColor: color("ink"), titleColor: color("soft"), labelFontSize: 12, symbolStrokeColor: color("ink"),
+        layout: { bottom: { anchor: "start", direction: small ? "vertical" : "horizontal", margin: 6 } },
+      },
       point: { opacity: 1 },
       style: {
         reference: { color: color("soft"), strokeWidth: 1, strokeDash: [3, 3] },
@@ -28,6 +32,8 @@
         ring: { fill: color("paper"), strokeWidth: 2 },
         title: { color: color("ink"), fontWeight: 600, fontSize: 12.5 },
         value: { color: color("soft"), fontSize: 11.5 },
+        paper: { color: color("ink"), strokeWidth: 1.6, fill: color("paper") },
+        around: { color: color("ink"), strokeWidth: 1.3, fill: "transparent" },
         words: { color: color("soft"), fontStyle: "italic", fontSize: 12 },
       },
     };

@@ -15,6 +15,8 @@ Json locus_color() {
           {"scale", {{"domain", {"theta", "phi"}}}}};
 }
 
+Json legend_columns() { return {{"expr", "windowSize()[0] < 640 ? 1 : 2"}}; }
+
 Json with(Json base, std::initializer_list<std::pair<const char*, Json>> changes) {
   for (const auto& [key, value] : changes) base[key] = value;
   return base;

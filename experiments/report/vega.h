@@ -14,6 +14,9 @@ Json tooltip(std::initializer_list<const char*> fields);
 // Color by locus; the page's script sets the two colors.
 Json locus_color();
 
+// Two on a wide screen, one on a phone, where names would run out of the plot.
+Json legend_columns();
+
 // base with some of its keys set anew.
 Json with(Json base, std::initializer_list<std::pair<const char*, Json>> changes);
 

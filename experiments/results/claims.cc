@@ -3,18 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "rbl/metrics.h"
 #include "rbl/rollback/info.h"
-#include "tensor/error.h"
 #include "tensor/kernels/math.h"
 
 namespace palinode::experiments {
 namespace {
 
-constexpr double kLn2 = 0x1.62e42fefa39efp-1, kLn10 = 0x1.26bb1bbb55516p+1;
+constexpr double kLn2 = 0x1.62e42fefa39efp-1;
 
 using Groups = std::span<const Group>;
 
@@ -299,19 +297,7 @@ Claim worse_with_scale(Curves curves) {
               "seed of E9: supported if its interval lies below 0, refuted if above, else open"};
   const auto sizes = select(curves, "E9", "theta, R6 fixed budget", "rf");
   if (sizes.size() < 3) return claim;
-  std::map<std::uint64_t, std::pair<std::vector<double>, std::vector<double>>> by_seed;
-  for (const CurvePoint* size : sizes) {
-    for (const Point* point : size->points) {
-      double log_size = point->at;
-      kernels::log(std::span<const double>(&log_size, 1), std::span<double>(&log_size, 1));
-      by_seed[point->seed].first.push_back(log_size / kLn10);
-      by_seed[point->seed].second.push_back(point->value);
-    }
-  }
-  std::vector<double> slopes;
-  for (const auto& [seed, points] : by_seed) {
-    if (points.first.size() == sizes.size()) slopes.push_back(slope(points.first, points.second));
-  }
+  const std::vector<double> slopes = slopes_by_seed(sizes);
   if (slopes.empty()) return claim;
   const Summary summary = summarize(slopes, "slope on scale");
   set_figure(claim, summary,
@@ -353,18 +339,6 @@ Claim less_sensitive(Curves curves) {
 }
 
 }  // namespace
-
-std::string_view verdict_name(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kSupported:
-      return "supported";
-    case Verdict::kRefuted:
-      return "refuted";
-    case Verdict::kOpen:
-      return "open";
-  }
-  PALINODE_ASSERT(false);
-}
 
 std::vector<Claim> judge_claims(std::span<const Group> groups, std::span<const CurvePoint> curves) {
   return {exact_unload(groups),   never_recovers(groups),  monotone(groups),

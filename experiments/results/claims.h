@@ -9,10 +9,9 @@
 #include <vector>
 
 #include "experiments/results/groups.h"
+#include "experiments/results/judgement.h"
 
 namespace palinode::experiments {
-
-enum class Verdict : std::uint8_t { kSupported, kRefuted, kOpen };
 
 struct Claim {
   std::string id;     // "C1" ... "C11"
@@ -25,8 +24,6 @@ struct Claim {
   std::string study = {};    // the figure's; empty: no study of this run bears on it
   std::string command = {};  // that gives the figure again (suite.h); empty until the run is known
 };
-
-std::string_view verdict_name(Verdict verdict);  // "supported", "refuted", "open"
 
 // All eleven, in order. A claim whose studies were not run stays open and says so.
 std::vector<Claim> judge_claims(std::span<const Group> groups, std::span<const CurvePoint> curves);

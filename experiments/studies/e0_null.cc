@@ -144,6 +144,26 @@ std::string null_fault(std::span<const Row> rows, std::span<const Point> /*point
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally nulls("every null reads KL = JS = 0 exactly, and its RF is undefined", "runs");
+  Tally leaks("every planted leak shows in one word and in KL > 0", "runs");
+  for (const Group* group : groups_like(evidence.groups, "E0")) {
+    for (const Row* row : group->rows) {
+      const std::string figure = fmt::format("{} words changed, KL {:.3g}, JS {:.3g}",
+                                             row->words_changed, row->kl_adapt, row->js_adapt);
+      if (row->mechanism == "planted-leak") {
+        leaks.add(row->words_changed == 1 && row->kl_adapt > 0, run_name(*row), figure);
+        continue;
+      }
+      const bool zero =
+          row->kl_adapt == 0 && row->js_adapt == 0 && row->kl_rec == 0 && row->js_rec == 0;
+      nulls.add(zero && row->rf.state == rbl::Recoverability::State::kUndefined, run_name(*row),
+                figure);
+    }
+  }
+  return {nulls.judgement(), leaks.judgement()};
+}
+
 }  // namespace
 
 extern const Study kNull = {"E0",
@@ -154,6 +174,7 @@ extern const Study kNull = {"E0",
                             "every planted leak shows in one word and in KL > 0",
                             kKnobs,
                             run,
+                            judge,
                             null_fault};
 
 }  // namespace palinode::experiments

@@ -154,6 +154,27 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally leaks("open: KL > 0 after the unload though no word of theta changed", "runs");
+  Tally exact("frozen and routed: KL = 0, and no word of theta or its buffers changed", "runs");
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E10", "", "kl")) {
+    const std::string& series = curve->first().series;
+    const CurvePoint* theta = beside(evidence.curves, *curve, series, "theta-words-changed");
+    const CurvePoint* buffers = beside(evidence.curves, *curve, series, "buffer-words-changed");
+    for (const Point* p : curve->points) {
+      const double words = value_on(theta, p->seed), moved = value_on(buffers, p->seed);
+      const std::string figure =
+          fmt::format("KL {:.3g}, {:g} words of theta, {:g} of buffers", p->value, words, moved);
+      if (series == "open") {
+        leaks.add(p->value > 0 && words == 0, run_name(*p), figure);
+      } else {
+        exact.add(p->value == 0 && words == 0 && moved == 0, run_name(*p), figure);
+      }
+    }
+  }
+  return {leaks.judgement(), exact.judgement()};
+}
+
 }  // namespace
 
 extern const Study kBuffers = {
@@ -165,6 +186,7 @@ extern const Study kBuffers = {
     "if KL = 0 and no word of theta or its buffers changed on every seed",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

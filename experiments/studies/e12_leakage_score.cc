@@ -13,9 +13,12 @@
 // calibrated one.
 //
 // Paper: the section on ILS, which reports no number.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/studies/study.h"
@@ -158,6 +161,27 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+// A verdict on each score; refuted is blind to every size.
+std::vector<Judgement> judge(const Evidence& evidence) {
+  const double wanted = evidence.settings.number("false_positives");
+  std::vector<std::pair<std::string, Tally>> scores;
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E12", "", "power")) {
+    const Point& p = curve->first();
+    if (p.at == 0) continue;
+    auto found = std::ranges::find(scores, p.series, &std::pair<std::string, Tally>::first);
+    if (found == scores.end()) {
+      const std::string statement = fmt::format("the score \"{}\" finds the leak", p.series);
+      found = scores.insert(found, {p.series, Tally(statement, "sizes", Over::kEither)});
+    }
+    found->second.add(curve->summary.lo > wanted, fmt::format("{:g} nats", p.at),
+                      "power " + interval_of(curve->summary));
+  }
+  std::vector<Judgement> judged;
+  for (const auto& [series, tally] : scores) judged.push_back(tally.judgement());
+  if (judged.empty()) judged = {open_for("a score finds the leak", "this run has no leaks")};
+  return judged;
+}
+
 }  // namespace
 
 extern const Study kLeakageScore = {
@@ -165,10 +189,11 @@ extern const Study kLeakageScore = {
     "leakage-score",
     "the section on ILS",
     "which leakage score finds a leak in one probe of many",
-    "a score finds a leak if the 95 % interval of its power lies above the false positives wanted; "
-    "blind if it holds them for every size",
+    "a score finds a leak if the 95 % interval of its power lies above the false positives wanted: "
+    "supported if for every size, open if for some; blind (refuted) if for none",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

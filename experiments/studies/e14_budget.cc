@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/studies/arms.h"
@@ -143,6 +145,29 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+// For each seed: an arm on the front that leaves some and not all.
+std::vector<Judgement> judge(const Evidence& evidence) {
+  constexpr double kLeast = 0.001, kMost = 0.9;
+  std::map<std::pair<std::string, std::uint64_t>, std::string> between;
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E14", "", "on-front")) {
+    const std::string& series = curve->first().series;
+    const CurvePoint* rest = beside(evidence.curves, *curve, series, "left");
+    for (const Point* p : curve->points) {
+      std::string& found = between[{p->model, p->seed}];
+      const double share = value_on(rest, p->seed);
+      if (found.empty() && p->value == 1 && share > kLeast && share < kMost) {
+        found = fmt::format("{} leaves {:.3g}", series, share);
+      }
+    }
+  }
+  Tally binary("what comes back is all or nothing", "runs", Over::kEither);
+  for (const auto& [run, arm] : between) {
+    binary.add(arm.empty(), fmt::format("{}, seed {}", run.first, run.second),
+               arm.empty() ? "no arm on the front in between" : arm);
+  }
+  return {binary.judgement()};
+}
+
 }  // namespace
 
 extern const Study kBudget = {
@@ -152,9 +177,9 @@ extern const Study kBudget = {
     "how much of the identity comes back for how many bytes and operations",
     "an arm is on the front of a seed if no other leaves no more with no more bytes and operations "
     "and less of one; all or nothing is refuted if on every seed an arm on the front leaves "
-    "between "
-    "0.1 % and 90 % of D_adapt",
+    "between 0.1 % and 90 % of D_adapt, supported if on none, else open",
     kKnobs,
-    run};
+    run,
+    judge};
 
 }  // namespace palinode::experiments

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "experiments/studies/recast.h"
@@ -95,6 +97,32 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally gone("without a snapshot theta is gone, for the function", "ranks");
+  std::vector<std::string> series;
+  std::map<std::string, const CurvePoint*> first_found;
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E15", "", "rf")) {
+    const std::string& rank = curve->first().series;
+    const auto [place, added] = first_found.try_emplace(rank, nullptr);
+    if (added) series.push_back(rank);
+    const bool back = curve->undefined == 0 && curve->summary.lo > 0.99;
+    if (back && place->second == nullptr) place->second = curve;
+  }
+  for (const std::string& rank : series) {
+    const CurvePoint* found = first_found.at(rank);
+    if (found == nullptr) {
+      gone.add(Case::kUndecided, rank, "RF nowhere above 0.99");
+      continue;
+    }
+    const CurvePoint* words = beside(evidence.curves, *found, rank, "words-changed-share");
+    gone.add(
+        Case::kFails, rank,
+        fmt::format("RF {} with {:g} models, {} of the words differ", interval_of(found->summary),
+                    found->first().at, words == nullptr ? "?" : interval_of(words->summary)));
+  }
+  return {gone.judgement()};
+}
+
 }  // namespace
 
 extern const Study kSiblings = {
@@ -105,6 +133,7 @@ extern const Study kSiblings = {
     "\"gone\" is refuted, for the function, if at some number of siblings RF has a 95 % interval "
     "above 0.99; words that differ are counted",
     kKnobs,
-    run};
+    run,
+    judge};
 
 }  // namespace palinode::experiments

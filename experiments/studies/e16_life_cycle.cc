@@ -61,6 +61,18 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  const char* statement = "over all operations nothing is violated";
+  double operations = 0;
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E16", "all", "operations")) {
+    for (const Point* p : curve->points) operations = operations + p->value;
+  }
+  if (operations == 0) return {open_for(statement, "this run has no operations")};
+  Tally holds(statement, "kinds and runs");
+  add_equal(holds, curves_like(evidence.curves, "E16", "", "violations"), 0);
+  return {holds.judgement()};
+}
+
 }  // namespace
 
 extern const Study kLifeCycle = {
@@ -71,6 +83,7 @@ extern const Study kLifeCycle = {
     "holds if over all operations and seeds nothing is violated",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

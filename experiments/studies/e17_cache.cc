@@ -13,9 +13,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/data_sets/data_set.h"
@@ -263,6 +265,28 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally exact("keyed: KL = 0 at every position after every switch", "switches");
+  Tally leaks("unkeyed: KL > 0 at some position after every switch", "switches");
+  std::map<std::pair<std::string, std::uint64_t>, std::vector<double>> switches;
+  for (const char* series : {"keyed, ", "unkeyed, "}) {
+    for (const CurvePoint* curve : curves_like(evidence.curves, "E17", series, "kl")) {
+      for (const Point* p : curve->points) {
+        switches[{fmt::format("{} on {}", p->series, p->model), p->seed}].push_back(p->value);
+      }
+    }
+  }
+  for (const auto& [run, kl] : switches) {
+    const double most = std::ranges::max(kl);
+    const bool keyed = run.first.starts_with("keyed");
+    const bool zero = std::ranges::all_of(kl, [](double x) { return x == 0; });
+    (keyed ? exact : leaks)
+        .add(keyed ? zero : most > 0, fmt::format("{}, seed {}", run.first, run.second),
+             fmt::format("KL up to {:.3g}", most));
+  }
+  return {exact.judgement(), leaks.judgement()};
+}
+
 }  // namespace
 
 extern const Study kCache = {
@@ -270,10 +294,11 @@ extern const Study kCache = {
     "cache",
     "none: state outside of theta and phi",
     "does a behavior outlive its unload in the keys and values a model keeps",
-    "keyed: exact if KL = 0 at every position on every seed; unkeyed: leaks if KL > 0 after every "
-    "switch on every seed",
+    "keyed: exact if KL = 0 at every position on every seed; unkeyed: leaks if KL > 0 at some "
+    "position after every switch on every seed",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

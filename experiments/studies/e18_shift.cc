@@ -189,6 +189,33 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+// A verdict on each rollback that trains.
+Judgement judge_local(const Evidence& evidence, const std::string& arm) {
+  constexpr std::string_view kHere = "in-distribution";
+  Tally local(fmt::format("what {} recovers is local: RF is lower on some other set", arm), "sets",
+              Over::kSome);
+  for (const CurvePoint* there : curves_like(evidence.curves, "E18", arm + ", ", "rf")) {
+    const Point& p = there->first();
+    const std::string set = p.series.substr(arm.size() + 2);
+    const CurvePoint* here =
+        beside(evidence.curves, *there, fmt::format("{}, {}", arm, kHere), "rf");
+    if (set == kHere || here == nullptr) continue;
+    local.add(
+        below(there->summary, here->summary.lo) == Case::kHolds   ? Case::kHolds
+        : above(there->summary, here->summary.hi) == Case::kHolds ? Case::kFails
+                                                                  : Case::kUndecided,
+        set,
+        fmt::format("{}, {} {}", interval_of(there->summary), kHere, interval_of(here->summary)));
+  }
+  return local.judgement();
+}
+
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally unloads("after the unload RF is 1 on every set", "runs and sets");
+  add_equal(unloads, curves_like(evidence.curves, "E18", "R17, ", "rf"), 1);
+  return {judge_local(evidence, "R6"), judge_local(evidence, "R7"), unloads.judgement()};
+}
+
 }  // namespace
 
 extern const Study kShift = {
@@ -196,10 +223,12 @@ extern const Study kShift = {
     "shift",
     "limits: the fixed evaluation distribution",
     "does a recovery hold on other inputs than those it was measured on",
-    "local if the 95 % interval of RF on some other set, or at the worst input found, lies below "
-    "that on the in-distribution set; unload must be 1 on all",
+    "a rollback that trains (R6, R7) is local if the 95 % interval of RF on some other set, or at "
+    "the worst input found, lies below that on the in-distribution set, not if above on all; "
+    "unload must be 1 on all",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

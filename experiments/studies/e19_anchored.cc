@@ -86,6 +86,32 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+Judgement judge_anchor(const Evidence& evidence, std::string_view penalty) {
+  Tally lowers(fmt::format("{} lowers D_adapt", penalty), "lambdas");
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E19", penalty, "d-adapt")) {
+    const CurvePoint* free = beside(evidence.curves, *curve, "free", "d-adapt", 0);
+    if (free == nullptr) continue;
+    const std::vector<double> ratios = paired_log_ratios(*curve, *free);
+    if (ratios.empty()) continue;
+    const Summary ratio = summarize(ratios, "anchor");
+    lowers.add(below(ratio, 0), fmt::format("lambda {:g}", curve->first().at),
+               "mean ln ratio " + interval_of(ratio));
+  }
+  return lowers.judgement();
+}
+
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally back("R6 after an anchor brings every bit back, on every seed", "anchors", Over::kSome);
+  for (const Group* group : groups_like(evidence.groups, "E19", "theta", "", "R6")) {
+    const Row& row = group->first();
+    if (row.mechanism == "adam-free") continue;
+    back.add(group->bits_equal == group->rows.size(),
+             fmt::format("{} {:g}", row.mechanism, row.alpha.value_or(0)),
+             fmt::format("on {} of {} seeds", group->bits_equal, group->rows.size()));
+  }
+  return {judge_anchor(evidence, "l2-sp"), judge_anchor(evidence, "ewc"), back.judgement()};
+}
+
 }  // namespace
 
 extern const Study kAnchored = {
@@ -93,9 +119,11 @@ extern const Study kAnchored = {
     "anchored",
     "limitations: regularized adaptation",
     "does holding theta during the adaptation make it recoverable",
-    "an anchor lowers D_adapt if the interval of ln(D_adapt / D_adapt free) lies below 0; it makes "
-    "theta recoverable only if R6 after it brings every bit back on every seed",
+    "an anchor lowers D_adapt if the 95 % interval of ln(D_adapt / D_adapt free), paired by seed, "
+    "lies below 0 (at every lambda: supported; above at one: refuted); it makes theta recoverable "
+    "only if R6 after it brings every bit back on every seed",
     kKnobs,
-    run};
+    run,
+    judge};
 
 }  // namespace palinode::experiments

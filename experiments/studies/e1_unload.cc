@@ -113,6 +113,12 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally unloads("after an unload every bit is that of before", "runs");
+  add_exact(unloads, groups_like(evidence.groups, "E1", "", "", "R17"));
+  return {unloads.judgement()};
+}
+
 }  // namespace
 
 extern const Study kUnload = {"E1",
@@ -122,6 +128,7 @@ extern const Study kUnload = {"E1",
                               "holds if on every seed the fingerprint and every output bit are "
                               "those of before, and KL = JS = 0 exactly",
                               kKnobs,
-                              run};
+                              run,
+                              judge};
 
 }  // namespace palinode::experiments

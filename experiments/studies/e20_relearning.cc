@@ -146,6 +146,36 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+Judgement judge_nothing_left(const Evidence& evidence, const std::string& series) {
+  Tally nothing(fmt::format("after {} nothing is left: the same steps, the same bits", series),
+                "runs");
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E20", series, "bits-equal")) {
+    const CurvePoint* ratio = beside(evidence.curves, *curve, series, "steps-ratio");
+    for (const Point* p : curve->points) {
+      const double steps = value_on(ratio, p->seed);
+      nothing.add(
+          p->value == 1 && steps == 1, run_name(*p),
+          fmt::format("bits {}, {:.4g} of the steps", p->value == 1 ? "equal" : "differ", steps));
+    }
+  }
+  return nothing.judgement();
+}
+
+Judgement judge_something_left(const Evidence& evidence, const std::string& series) {
+  Tally something(fmt::format("after {} something is left: relearning takes fewer steps", series),
+                  "models");
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E20", series, "steps-ratio")) {
+    something.add(curve->undefined > 0 ? Case::kUndecided : below(curve->summary, 1),
+                  curve->first().model, interval_of(curve->summary) + " of the steps");
+  }
+  return something.judgement();
+}
+
+std::vector<Judgement> judge(const Evidence& evidence) {
+  return {judge_nothing_left(evidence, "phi R17"), judge_nothing_left(evidence, "theta R1"),
+          judge_something_left(evidence, "theta R6"), judge_something_left(evidence, "theta R8")};
+}
+
 }  // namespace
 
 extern const Study kRelearning = {
@@ -153,10 +183,12 @@ extern const Study kRelearning = {
     "relearning",
     "killability of a behavior",
     "is what was taken back learned again faster than it was at first",
-    "something is left if the interval of relearning-steps / fresh-steps lies below 1; nothing is "
-    "left if both runs take the same steps and end in the same bits on every seed",
+    "something is left (of R6, R8) if the 95 % interval of relearning-steps / fresh-steps lies "
+    "below 1; nothing is left (of R17, R1) if both runs take the same steps and end in the same "
+    "bits on every seed",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

@@ -231,6 +231,50 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally moves("the global rule's first zero is where it is predicted, to two intervals of eps",
+              "rates and steps");
+  Tally none("the per-tensor rule has no zero below 0.9, on any seed", "rates and steps");
+  Tally rises("some curve rises from one eps to the next on most seeds (non-monotone)", "curves",
+              Over::kSome);
+  const double reach = 2 / evidence.settings.number("intervals");
+  const auto name = [](const Point& p) {
+    return fmt::format("{} at rate {:g} on {}", p.series, p.at, p.model);
+  };
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E2", "global, ", "first-zero")) {
+    const Point& p = curve->first();
+    const std::string predicted_series = "predicted" + p.series.substr(p.series.find(','));
+    const CurvePoint* predicted = beside(evidence.curves, *curve, predicted_series, "first-zero");
+    if (predicted == nullptr || curve->undefined > 0) {
+      moves.add(Case::kUndecided, name(p), "no zero or no prediction");
+      continue;
+    }
+    const Summary off = summarize(paired_differences(*curve, *predicted), "first-zero");
+    moves.add(within(off, reach), name(p),
+              fmt::format("{:.4g}, predicted {:.4g}, off by {}", curve->summary.mean,
+                          predicted->summary.mean, interval_of(off)));
+  }
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E2", "per tensor, ", "first-zero")) {
+    const auto zero = [](const Point* point) { return point->value; };
+    const double least = (*std::ranges::min_element(curve->points, {}, zero))->value;
+    none.add(!(least < 0.9), name(curve->first()), fmt::format("as low as {:.4g}", least));
+  }
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E2", "", "rises")) {
+    const auto on = static_cast<std::size_t>(
+        std::ranges::count_if(curve->points, [](const Point* point) { return point->value > 0; }));
+    rises.add(2 * on > curve->points.size(), name(curve->first()),
+              fmt::format("rises on {} of {} seeds", on, curve->points.size()));
+  }
+  const Judgement moved = moves.judgement(), late = none.judgement();
+  Judgement artefact = open_for("eps* = 0.6 is an artefact of pruning A and B together",
+                                "the two statements above are not both supported");
+  if (moved.verdict == Verdict::kSupported && late.verdict == Verdict::kSupported) {
+    artefact.verdict = Verdict::kSupported;
+    artefact.detail = "the two statements above";
+  }
+  return {moved, late, artefact, rises.judgement()};
+}
+
 }  // namespace
 
 extern const Study kElimination = {
@@ -239,12 +283,13 @@ extern const Study kElimination = {
     "elimination sweep (figure and table)",
     "where does the divergence of a pruned behavior end, and why there",
     "eps* = 0.6 is an artefact if the global rule's first zero moves with the rate as predicted "
-    "(on "
-    "the grid of eps, to two intervals) and the per-tensor rule has none below 0.9; non-monotone "
-    "if "
-    "some curve rises on most seeds",
+    "(in each cell of rates and steps the 95 % interval of first zero less prediction, paired by "
+    "seed, lies within two intervals of the grid of eps; refuted if in one it lies outside) and "
+    "the per-tensor rule has none below 0.9 on any seed; non-monotone if some curve rises on most "
+    "seeds",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

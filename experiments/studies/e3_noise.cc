@@ -3,6 +3,15 @@
 //
 // Paper: table and figure "mutation intensity" (post-reset KL 0.169 / 6.35 / 14.7 at alpha 0.001 /
 // 0.01 / 0.05 on the 1.5B model), where the reset is R0 in our terms.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
 #include "rbl/mutate.h"
@@ -60,6 +69,35 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+// Whether KL and JS rise with alpha in each run, noise on theta in f32 before any rollback.
+Judgement judge_monotone(const Evidence& evidence) {
+  Tally rises("KL and JS rise from each alpha to the next, noise on theta", "runs");
+  std::map<std::pair<std::string, std::uint64_t>, std::vector<const Row*>> runs;
+  for (const Group* group : groups_like(evidence.groups, "E3", "theta", "noise", "R0")) {
+    for (const Row* row : group->rows) runs[{row->model, row->seed}].push_back(row);
+  }
+  for (const auto& [run, rows] : runs) {
+    if (rows.size() < 2) continue;
+    const auto fall = std::ranges::adjacent_find(rows, [](const Row* before, const Row* after) {
+      return before->kl_adapt >= after->kl_adapt || before->js_adapt >= after->js_adapt;
+    });
+    const bool rising = fall == rows.end();
+    const Row& from = rising ? *rows.front() : **fall;
+    const Row& to = rising ? *rows.back() : **std::next(fall);
+    rises.add(rising, fmt::format("{}, seed {}", run.first, run.second),
+              fmt::format("KL {:.4g} to {:.4g}, JS {:.4g} to {:.4g} from alpha {:g} to {:g}",
+                          from.kl_adapt, to.kl_adapt, from.js_adapt, to.js_adapt, *from.alpha,
+                          *to.alpha));
+  }
+  return rises.judgement();
+}
+
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally nothing("after noise on theta RF is 0 for every rollback without a snapshot", "groups");
+  add_rf_zero(nothing, groups_like(evidence.groups, "E3", "theta"));
+  return {judge_monotone(evidence), nothing.judgement()};
+}
+
 }  // namespace
 
 extern const Study kNoise = {
@@ -67,10 +105,11 @@ extern const Study kNoise = {
     "noise",
     "mutation intensity (figure and table)",
     "how does divergence grow with noise, and what of it can be undone",
-    "monotone if KL and JS rise with alpha on every seed and model; RF = 0 for all "
-    "rollbacks is refuted by one whose 95 % "
-    "interval lies above 0",
+    "monotone if KL and JS rise with alpha on every seed and model (noise on theta, in f32); RF = "
+    "0 for all rollbacks is refuted by one without a snapshot (neither theta nor a journal of its "
+    "writes) whose 95 % interval lies above 0",
     kKnobs,
-    run};
+    run,
+    judge};
 
 }  // namespace palinode::experiments

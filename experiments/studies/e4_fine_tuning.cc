@@ -50,15 +50,24 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally nothing("after fine-tuning of theta RF is 0 for every rollback without a snapshot",
+                "groups");
+  add_rf_zero(nothing, groups_like(evidence.groups, "E4", "theta"));
+  return {nothing.judgement()};
+}
+
 }  // namespace
 
-extern const Study kFineTuning = {"E4",
-                                  "fine-tuning",
-                                  "RF by mechanism, row structured fine-tuning",
-                                  "what of theta comes back after fine-tuning, and at what price",
-                                  "RF = 0 for weight mutation is refuted by a rollback without a "
-                                  "snapshot whose 95 % interval lies above 0",
-                                  kKnobs,
-                                  run};
+extern const Study kFineTuning = {
+    "E4",
+    "fine-tuning",
+    "RF by mechanism, row structured fine-tuning",
+    "what of theta comes back after fine-tuning, and at what price",
+    "RF = 0 for weight mutation is refuted by a rollback without a snapshot (neither theta nor a "
+    "journal of its writes) whose 95 % interval lies above 0",
+    kKnobs,
+    run,
+    judge};
 
 }  // namespace palinode::experiments

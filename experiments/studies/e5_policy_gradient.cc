@@ -10,9 +10,15 @@
 //
 // Paper: the title's claim about reinforcement learning, for which it reports no measurement. No
 // direction is assumed.
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
 #include "experiments/studies/policy_trial.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
+#include "tensor/kernels/math.h"
 
 namespace palinode::experiments {
 namespace {
@@ -37,6 +43,41 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+// ln of KL after policy gradient over KL after E4's Adam, of the seeds both have.
+Judgement judge_drift(const Evidence& evidence) {
+  const char* statement =
+      "policy gradient on theta drifts less from the identity than Adam on labels to the same "
+      "score";
+  Tally drifts(statement, "models");
+  for (const Group* policy : groups_like(evidence.groups, "E5", "theta", "policy-gradient", "R0")) {
+    const std::string& model = policy->first().model;
+    for (const Group* adam : groups_like(evidence.groups, "E4", "theta", "adam", "R0")) {
+      if (adam->first().model != model) continue;
+      std::vector<double> ratios;
+      for (const Row* row : policy->rows) {
+        for (const Row* other : adam->rows) {
+          if (other->seed == row->seed) ratios.push_back(row->kl_adapt / other->kl_adapt);
+        }
+      }
+      if (ratios.empty()) continue;
+      kernels::log(std::span<const double>(ratios), std::span<double>(ratios));
+      const Summary drift = summarize(ratios, "drift");
+      const std::size_t missed = policy->score_missed + adam->score_missed;
+      drifts.add(missed > 0 ? Case::kUndecided : below(drift, 0), model,
+                 fmt::format("mean ln ratio {}{}", interval_of(drift),
+                             missed > 0 ? fmt::format(", {} runs missed the score", missed) : ""));
+    }
+  }
+  const Judgement judged = drifts.judgement();
+  return judged.of > 0 ? judged : open_for(statement, "needs E4's Adam on a model of E5's");
+}
+
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally unloads("on phi every bit is that of before after the unload", "runs");
+  add_exact(unloads, groups_like(evidence.groups, "E5", "phi", "", "R17"));
+  return {unloads.judgement(), judge_drift(evidence)};
+}
+
 }  // namespace
 
 extern const Study kPolicyGradient = {
@@ -44,8 +85,11 @@ extern const Study kPolicyGradient = {
     "policy-gradient",
     "the claim that RL entangles identity and behavior",
     "does policy gradient on theta entangle, and on phi not",
-    "phi: equal bits on every seed; theta: drift against E4's at the same score, direction open",
+    "phi: equal bits on every seed; theta: drift against E4's Adam at the same score, direction "
+    "open: less if the 95 % interval of the mean ln ratio of KL, paired by seed, lies below 0, "
+    "more if above, open if a run missed the score",
     kKnobs,
-    run};
+    run,
+    judge};
 
 }  // namespace palinode::experiments

@@ -85,7 +85,7 @@ struct Lost {
   double rf() const { return value_of(rbl::recoverability(adapted, left)); }
 };
 
-struct Tally {
+struct Removals {
   Lost identity, remaining;
   double score_lost = 0, equal = 0, removals = 0, with_others = 0;
 };
@@ -124,7 +124,7 @@ class Theta {
     return now;
   }
 
-  void remove(const Sequence& sequence, std::size_t place, Tally& tally) {
+  void remove(const Sequence& sequence, std::size_t place, Removals& tally) {
     Sequence rest = sequence;
     rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(place));
     const Fork never(*identity_, after(rest)), with(*identity_, after(sequence)),
@@ -202,7 +202,7 @@ class Units {
 
   // All units of the sequence are attached; the one at `place` goes. Every other one has to answer
   // as before, and with none in use the identity.
-  void remove(const Sequence& sequence, std::size_t place, Tally& tally) {
+  void remove(const Sequence& sequence, std::size_t place, Removals& tally) {
     const std::string round = fmt::format("{}.", rounds_++);
     for (const std::size_t task : sequence) {
       const std::string name = round + tasks_->at(task).name;
@@ -299,7 +299,7 @@ Outcome run(const Cell& cell) {
   Units units(identity, tasks);
   Outcome outcome;
   const auto add = [&](const char* series, const char* variable, std::size_t at,
-                       const Tally& tally) {
+                       const Removals& tally) {
     const auto point = [&](const char* quantity, double value) {
       outcome.points.push_back(
           cell.point(series, variable, static_cast<double>(at), quantity, value, identity.data));
@@ -313,8 +313,8 @@ Outcome run(const Cell& cell) {
   };
   const std::size_t longest = std::ranges::max(lengths);
   for (const std::size_t n : lengths) {
-    Tally on_theta, on_phi;
-    std::vector<Tally> by_later(n);
+    Removals on_theta, on_phi;
+    std::vector<Removals> by_later(n);
     double transfer = 0, forgotten = 0;
     const std::vector<Sequence> all = orders(n, n <= cell.settings().count("all_orders"));
     for (const Sequence& order : all) {
@@ -360,6 +360,28 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally units("every other unit and the identity answer with the bits of before",
+              "runs and lengths");
+  add_equal(units, curves_like(evidence.curves, "E6", "phi unload", "equal-share"), 1);
+  Tally falls("RF of the remaining tasks falls from each length to the next (interference)",
+              "steps");
+  const CurvePoint* before = nullptr;
+  for (const CurvePoint* now :
+       curves_like(evidence.curves, "E6", "theta subtract", "rf-remaining")) {
+    if (now->first().variable != "tasks") continue;
+    if (before != nullptr && before->first().model == now->first().model) {
+      falls.add(now->undefined + before->undefined > 0     ? Case::kUndecided
+                : now->summary.mean < before->summary.mean ? Case::kHolds
+                                                           : Case::kFails,
+                fmt::format("{:g} to {:g} tasks", before->first().at, now->first().at),
+                interval_of(before->summary) + " to " + interval_of(now->summary));
+    }
+    before = now;
+  }
+  return {units.judgement(), falls.judgement()};
+}
+
 }  // namespace
 
 extern const Study kSequential = {
@@ -371,6 +393,7 @@ extern const Study kSequential = {
     "interference if RF of the remaining falls from each length to the next in the mean over seeds",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

@@ -7,6 +7,8 @@
 // is not. Two ways to have it: theta frozen, and theta left open.
 //
 // Paper: nothing; its code makes one optimizer over all parameters, frozen ones too.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -162,6 +164,24 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally kept("with kept moments B differs, while theta's fingerprint is equal and its ILS 0",
+             "runs");
+  Tally dropped("with dropped moments B differs in no word", "runs");
+  for (const CurvePoint* curve :
+       curves_like(evidence.curves, "E7", "moments kept", "words-changed")) {
+    const CurvePoint* equal = beside(evidence.curves, *curve, "identity", "fingerprint-equal");
+    const CurvePoint* leak = beside(evidence.curves, *curve, "identity", "ils-max");
+    for (const Point* p : curve->points) {
+      const double same = value_on(equal, p->seed), ils = value_on(leak, p->seed);
+      kept.add(p->value > 0 && same == 1 && ils == 0, run_name(*p),
+               fmt::format("{:g} words, fingerprint equal {:g}, ILS {:g}", p->value, same, ils));
+    }
+  }
+  add_equal(dropped, curves_like(evidence.curves, "E7", "moments dropped", "words-changed"), 0);
+  return {kept.judgement(), dropped.judgement()};
+}
+
 }  // namespace
 
 extern const Study kOptimizerState = {
@@ -171,10 +191,10 @@ extern const Study kOptimizerState = {
     "does anything of a behavior outlive its unload in what trained it, unseen by the identity's "
     "scores",
     "leaks if a behavior trained with kept moments differs in some word on every seed while "
-    "theta's "
-    "fingerprint is equal and its ILS 0; dropped moments must differ in none",
+    "theta's fingerprint is equal and its ILS 0; dropped moments must differ in none",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

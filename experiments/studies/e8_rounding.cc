@@ -294,6 +294,43 @@ std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) 
   return "";
 }
 
+// For one way of taking out: the distance after the most cycles against that after one.
+Judgement judge_drift(const Evidence& evidence, std::string_view way) {
+  Tally drifts(fmt::format("repeated {} drifts: past twice the distance of one cycle", way),
+               "storages", Over::kEither);
+  const double most = std::ranges::max(evidence.settings.numbers("cycles"));
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E8", "", "drift")) {
+    const Point& first = curve->first();
+    if (!first.series.ends_with(way) || first.variable != "cycles" || first.at != most) continue;
+    const CurvePoint* once = beside(evidence.curves, *curve, first.series, "drift", 1);
+    if (once == nullptr || once == curve) continue;
+    const bool far = std::ranges::all_of(
+        curve->points, [once](const Point* p) { return p->value > 2 * value_on(once, p->seed); });
+    drifts.add(far, first.series,
+               fmt::format("{} after {:g} cycles, {} after one", interval_of(curve->summary), most,
+                           interval_of(once->summary)));
+  }
+  return drifts.judgement();
+}
+
+std::vector<Judgement> judge(const Evidence& evidence) {
+  Tally differ("words differ after one cycle of adding and subtracting, on every seed",
+               "storages and ways");
+  for (const CurvePoint* curve : curves_like(evidence.curves, "E8", "", "words-changed-share")) {
+    const Point& first = curve->first();
+    // The exclusive or subtracts nothing.
+    if (first.variable != "cycles" || first.at != 1 || first.series.ends_with(" xor")) continue;
+    const bool all =
+        std::ranges::all_of(curve->points, [](const Point* p) { return p->value > 0; });
+    differ.add(all, first.series, "a share of " + interval_of(curve->summary));
+  }
+  std::vector<Judgement> judged = {differ.judgement()};
+  for (const Way& way : kWays) {
+    if (std::string_view(way.name) != "xor") judged.push_back(judge_drift(evidence, way.name));
+  }
+  return judged;
+}
+
 }  // namespace
 
 extern const Study kRounding = {
@@ -301,10 +338,12 @@ extern const Study kRounding = {
     "rounding",
     "lemma: finite precision",
     "what do rounding and repeated merging leave of W + BA - BA",
-    "subtraction is no inverse if words differ after one cycle on every seed; it drifts if after "
-    "the most cycles the distance exceeds twice that after one, on every seed",
+    "subtraction is no inverse if words differ after one cycle on every seed; a way of it drifts "
+    "if after the most cycles the distance exceeds twice that after one, on every seed (refuted if "
+    "so in no storage, open if in some)",
     kKnobs,
     run,
+    judge,
     fault};
 
 }  // namespace palinode::experiments

@@ -3,6 +3,8 @@
 //
 // Paper: figure and table "recoverability by scale", 30, 40, 10 % for three sizes (exact matches of
 // ten texts, one seed).
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "experiments/studies/study.h"
@@ -62,6 +64,19 @@ Outcome run(const Cell& cell) {
   return outcome;
 }
 
+std::vector<Judgement> judge(const Evidence& evidence) {
+  const char* statement = "RF of R6 with a fixed budget falls as models grow";
+  const CurveList sizes = curves_like(evidence.curves, "E9", "theta, R6 fixed budget", "rf");
+  if (sizes.size() < 3) return {open_for(statement, "needs three sizes")};
+  const std::vector<double> slopes = slopes_by_seed(sizes);
+  if (slopes.empty()) return {open_for(statement, "no seed has every size")};
+  const Summary found = summarize(slopes, "slope on scale");
+  Tally falls(statement, "slopes");
+  falls.add(below(found, 0), fmt::format("{} sizes, {} seeds", sizes.size(), slopes.size()),
+            "mean slope " + interval_of(found));
+  return {falls.judgement()};
+}
+
 }  // namespace
 
 extern const Study kScale = {
@@ -69,10 +84,10 @@ extern const Study kScale = {
     "scale",
     "recoverability by scale (figure and table)",
     "does recoverability fall as models grow",
-    "the slope of RF on log10 of the parameters over all seeds, R6 with a "
-    "fixed budget: supported if its 95 % interval lies below 0, refuted if "
-    "above, else open",
+    "the slope of RF on log10 of the parameters, one for each seed that has all sizes, R6 with a "
+    "fixed budget: supported if its 95 % interval lies below 0, refuted if above, else open",
     kKnobs,
-    run};
+    run,
+    judge};
 
 }  // namespace palinode::experiments

@@ -22,6 +22,12 @@ std::span<const Study> studies() {
   return kAll;
 }
 
+std::vector<Judgement> judge(const Study& study, const Evidence& evidence) {
+  std::vector<Judgement> judgements = study.judge(evidence);
+  for (Judgement& judgement : judgements) judgement.study = study.id;
+  return judgements;
+}
+
 const Study& find_study(std::string_view id_or_name) {
   const auto same = [id_or_name](std::string_view name) {
     return std::ranges::equal(name, id_or_name, [](unsigned char a, unsigned char b) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "experiments/results/judgement.h"
 #include "experiments/results/point.h"
 #include "experiments/results/row.h"
 #include "experiments/studies/knobs.h"
@@ -62,6 +63,14 @@ class Cell {
   Subjects* subjects_;
 };
 
+// What a study is judged by: groups and curves of the whole run, for a rule may compare with
+// another study's, and the settings it ran with.
+struct Evidence {
+  std::span<const Group> groups;
+  std::span<const CurvePoint> curves;
+  const Settings& settings;
+};
+
 struct Study {
   std::string_view id;        // "E4"
   std::string_view name;      // "fine-tuning"
@@ -70,12 +79,17 @@ struct Study {
   std::string_view rule;      // the verdict rule, written before the run
   std::vector<Knob> knobs;
   Outcome (*run)(const Cell& cell);
+  // The rule as code: a verdict on each of its statements, open where this run lacks the data.
+  std::vector<Judgement> (*judge)(const Evidence& evidence);
   // What is wrong with the outcome as an instrument's check, or nothing; none for a study that has
   // no such check.
   std::string (*fault)(std::span<const Row> rows, std::span<const Point> points) = nullptr;
 };
 
 std::span<const Study> studies();  // in the order of their numbers
+
+// The study's verdicts, with its id.
+std::vector<Judgement> judge(const Study& study, const Evidence& evidence);
 
 // By id or name, in any case. Throws NameError listing the studies.
 const Study& find_study(std::string_view id_or_name);

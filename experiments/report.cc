@@ -16,6 +16,7 @@
 #include "experiments/report/curves.h"
 #include "experiments/report/html.h"
 #include "experiments/report/page.h"
+#include "experiments/report/verdicts.h"
 #include "experiments/results/groups.h"
 #include "tensor/error.h"
 
@@ -146,13 +147,6 @@ void add_verdict(const Json& results, Places& places) {
   places["version"] = report::escape(report::text(results, "version"));
 }
 
-std::string_view verdict_tone(const std::string& verdict) {
-  if (verdict == "supported") return "good";
-  if (verdict == "refuted") return "bad";
-  if (verdict == "open") return "open";
-  return "plain";
-}
-
 void add_claims(const Json& results, Places& places) {
   Table table("Claim ledger", {{"No."},
                                {"Verdict"},
@@ -169,7 +163,7 @@ void add_claims(const Json& results, Places& places) {
     ++counts[verdict];
     const auto figure = report::figure(claim, "figure");
     table.row(
-        {report::escape(report::text(claim, "id")), report::chip(verdict, verdict_tone(verdict)),
+        {report::escape(report::text(claim, "id")), report::verdict_chip(verdict),
          words(report::text(claim, "claim")),
          figure ? report::with_interval(report::factor(figure), report::factor_interval(claim))
                 : missing("n/a"),
@@ -290,6 +284,7 @@ void add_studies(const Json& results, Places& places) {
                        report::escape(report::text(study, "question")),
                        report::escape(report::text(study, "object")),
                        report::escape(report::text(study, "rule")));
+    all += report::judgement_table(report::list(results, "judgements"), id);
     for (const report::CurveSet& set : report::curve_sets(report::list(results, "curves"), id)) {
       all += fmt::format("<h4>{}</h4>\n", report::escape(report::curve_title(set)));
       if (report::is_drawn(set)) {

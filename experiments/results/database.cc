@@ -123,7 +123,7 @@ void write_database(const std::string& path, const ordered_json& results) {
   check(raw, opened);
   run(raw, fmt::format("pragma user_version = {}", kResultsSchema));
   run(raw, "begin");
-  for (const char* part : {"rows", "groups", "points", "curves", "claims"}) {
+  for (const char* part : {"rows", "groups", "points", "curves", "claims", "judgements"}) {
     add_table(raw, part, records_of(results, part));
   }
   std::vector<ordered_json> digests, settings, meta;

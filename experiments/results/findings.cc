@@ -120,6 +120,7 @@ std::string render_findings(const ordered_json& results) {
         fmt::format("### {} {}: {}?\n\nOf the paper: {}. Rule: {}.\n\n", id,
                     study.at("name").get<std::string>(), study.at("question").get<std::string>(),
                     study.at("object").get<std::string>(), study.at("rule").get<std::string>());
+    text += findings::judgement_list(findings::of_study(results.at("judgements"), id));
     text += findings::rollback_table(findings::of_study(results.at("groups"), id));
     text += findings::curve_tables(findings::of_study(results.at("curves"), id));
   }

@@ -37,6 +37,9 @@ inline constexpr const char* kScoreMissedNote =
     "Score missed: adaptations that ran out of steps before their score. What they learned is not "
     "matched with that of the others.\n\n";
 
+// The verdict on each statement of a study's rule, with the cases that decide.
+std::string judgement_list(const std::vector<nlohmann::ordered_json>& judgements);
+
 // The paper's tables, each with what was measured here beside it.
 std::string paper_tables(const nlohmann::ordered_json& results);
 

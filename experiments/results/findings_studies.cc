@@ -29,6 +29,21 @@ std::string fewer_seeds(const ordered_json& curve, std::uint64_t most) {
 
 }  // namespace
 
+std::string judgement_list(const std::vector<ordered_json>& judgements) {
+  std::string text;
+  for (const ordered_json& judgement : judgements) {
+    text += fmt::format("- **{}**: {}", judgement.at("verdict").get<std::string>(),
+                        judgement.at("statement").get<std::string>());
+    if (judgement.at("of") != 0) {
+      text += fmt::format(" ({} of {} {})", judgement.at("holds").dump(), judgement.at("of").dump(),
+                          judgement.at("cases").get<std::string>());
+    }
+    const std::string detail = judgement.at("detail");
+    text += (detail.empty() ? "" : "; " + detail) + ".\n";
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
 std::string rollback_table(const std::vector<ordered_json>& groups) {
   if (groups.empty()) return "";
   const bool missed = std::ranges::any_of(

@@ -13,8 +13,9 @@
 
 namespace palinode::experiments {
 
-// The version of results.json, results.csv and results.db: 2 since the studies have points.
-inline constexpr int kResultsSchema = 2;
+// The version of results.json, results.csv and results.db: 2 since the studies have points, 3 since
+// they have verdicts.
+inline constexpr int kResultsSchema = 3;
 
 // All seeds of one (study, model, data, locus, mechanism, alpha, rollback, variant).
 struct Group {

@@ -59,10 +59,11 @@ std::string group_line(const Group& group, bool color) {
   return plain + paint(group.verdict, verdict_color(group.verdict), color) + "\n";
 }
 
+std::string_view verdict_color(Verdict verdict) {
+  return verdict == Verdict::kSupported ? "32" : verdict == Verdict::kRefuted ? "31" : "33";
+}
+
 std::string claim_line(const Claim& claim, bool color) {
-  const std::string_view code = claim.verdict == Verdict::kSupported ? "32"
-                                : claim.verdict == Verdict::kRefuted ? "31"
-                                                                     : "33";
   std::string figure_text = claim.rule;
   if (claim.figure) {
     const double figure = *claim.figure;
@@ -72,9 +73,18 @@ std::string claim_line(const Claim& claim, bool color) {
   }
   const std::string again =
       claim.command.empty() ? "" : fmt::format("               {}\n", claim.command);
-  return fmt::format("{:<4} {} {}\n               {}\n{}", claim.id,
-                     paint(fmt::format("{:<9}", verdict_name(claim.verdict)), code, color),
-                     claim.claim, figure_text, again);
+  return fmt::format(
+      "{:<4} {} {}\n               {}\n{}", claim.id,
+      paint(fmt::format("{:<9}", verdict_name(claim.verdict)), verdict_color(claim.verdict), color),
+      claim.claim, figure_text, again);
+}
+
+std::string judgement_line(const Judgement& judgement, bool color) {
+  const std::string count = count_text(judgement);
+  return fmt::format("{:<4} {} {}{}\n", judgement.study,
+                     paint(fmt::format("{:<9}", verdict_name(judgement.verdict)),
+                           verdict_color(judgement.verdict), color),
+                     judgement.statement, count.empty() ? "" : " (" + count + ")");
 }
 
 std::string digest_text(const SuiteResult& result, bool color) {
@@ -116,6 +126,8 @@ std::string results_text(const SuiteResult& result, bool color) {
   for (const Group& group : result.groups) text += group_line(group, color);
   text += "\nClaims of the paper:\n";
   for (const Claim& claim : result.claims) text += claim_line(claim, color);
+  text += "\nThe studies, by their rules (what decides: palinode findings, report.html):\n";
+  for (const Judgement& judgement : result.judgements) text += judgement_line(judgement, color);
   text += "\n";
   if (result.certificate) text += to_text(*result.certificate) + "\n";
   for (const std::string& fault : result.faults) {

@@ -1,11 +1,9 @@
 #include "experiments/suite/suite.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -49,6 +47,7 @@ std::string summary_digest(const SuiteResult& result) {
     claim.command = claim_command(quick, claim);
     j.push_back(claim_json(claim));
   }
+  for (const Judgement& judgement : result.judgements) j.push_back(judgement_json(judgement));
   return hex(sha256(j.dump()));
 }
 
@@ -210,7 +209,7 @@ bool SuiteResult::digests_match() const {
 
 namespace {
 
-// Rows, points, groups and claims from finished cells, in the order of the plan.
+// Rows, points, groups and verdicts from finished cells, in the order of the plan.
 void assemble(const SuiteConfig& config, std::span<const PlannedCell> cells, Finished& finished,
               SuiteResult& result) {
   std::map<std::string, std::pair<double, double>> seconds;
@@ -242,6 +241,10 @@ void assemble(const SuiteConfig& config, std::span<const PlannedCell> cells, Fin
   result.curves = curves_of(result.points);
   result.claims = judge_claims(result.groups, result.curves);
   for (Claim& claim : result.claims) claim.command = claim_command(config, claim);
+  for (const StudyPlan& plan : result.plans) {
+    std::ranges::move(judge(*plan.study, {result.groups, result.curves, plan.settings}),
+                      std::back_inserter(result.judgements));
+  }
   result.unload_fault = unload_fault(result.rows);
 }
 
@@ -347,7 +350,7 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
     j["digests"][study] = d;
   }
   j["ledger"] = {{"records", result.ledger.records}, {"head", hex(result.ledger.head)}};
-  for (const char* part : {"rows", "groups", "points", "curves", "claims"}) {
+  for (const char* part : {"rows", "groups", "points", "curves", "claims", "judgements"}) {
     j[part] = ordered_json::array();
   }
   for (const Row& row : result.rows) j["rows"].push_back(row_json(row));
@@ -355,6 +358,9 @@ ordered_json results_json(const SuiteConfig& config, const SuiteResult& result) 
   for (const Point& point : result.points) j["points"].push_back(point_json(point));
   for (const CurvePoint& curve : result.curves) j["curves"].push_back(curve_json(curve));
   for (const Claim& claim : result.claims) j["claims"].push_back(claim_json(claim));
+  for (const Judgement& judgement : result.judgements) {
+    j["judgements"].push_back(judgement_json(judgement));
+  }
   return j;
 }
 
@@ -369,25 +375,6 @@ void write_results(const SuiteConfig& config, const SuiteResult& result) {
                           certificate_json(config, *result.certificate).dump(1) + "\n");
   }
   write_file_atomically(config.out + "/report.html", render_report(nlohmann::json(json)));
-}
-
-std::string updated_digests(const SuiteConfig& config, const SuiteResult& result) {
-  ordered_json published = ordered_json::parse(embedded::digests_json());
-  ordered_json& of_size = published[std::string(size_name(config.size))];
-  for (const auto& [study, check] : result.digests) of_size[study] = check.computed;
-  return published.dump(2) + "\n";
-}
-
-std::string updated_costs(const SuiteConfig& config, const SuiteResult& result) {
-  ordered_json costs = ordered_json::parse(embedded::costs_json());
-  ordered_json& of_size = costs[std::string(size_name(config.size))];
-  for (const auto& [key, seconds] : result.seconds) {
-    of_size["seconds"][key] = static_cast<double>(std::llround(seconds * 1000)) / 1000;
-  }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  of_size["memory"] = static_cast<double>(usage.ru_maxrss) * 1024;
-  return costs.dump(2) + "\n";
 }
 
 }  // namespace palinode::experiments

@@ -54,6 +54,7 @@ struct SuiteResult {
   std::vector<Group> groups;
   std::vector<CurvePoint> curves;
   std::vector<Claim> claims;
+  std::vector<Judgement> judgements;  // study by study, in the order of its rule
   std::map<std::string, DigestCheck> digests;
   std::optional<rbl::Certificate> certificate;  // of the first seed
   std::string data_digest;
@@ -86,7 +87,7 @@ nlohmann::ordered_json results_json(const SuiteConfig& config, const SuiteResult
 // not at all. Throws EnvironmentError naming the file that could not be written.
 void write_results(const SuiteConfig& config, const SuiteResult& result);
 
-// The table of groups, the claims and the digest line, for a terminal.
+// The table of groups, the claims, the studies' verdicts and the digest line, for a terminal.
 std::string results_text(const SuiteResult& result, bool color);
 
 // Whether the published digests are about such a run: its seeds, settings and data are the default

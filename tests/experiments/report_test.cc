@@ -9,6 +9,7 @@
 #include "experiments/embedded.h"
 #include "experiments/report/charts.h"
 #include "experiments/report/html.h"
+#include "experiments/results/groups.h"
 #include "tensor/error.h"
 
 namespace palinode::experiments {
@@ -56,7 +57,7 @@ Json sample() {
   Json claim = {{"id", "C1"},    {"claim", kHostile}, {"verdict", "supported"},
                 {"figure", 1.0}, {"lo", 1.0},         {"hi", 1.0},
                 {"study", "E1"}, {"rule", "RF is 1"}, {"command", "palinode study run E1 --quick"}};
-  return {{"schema", 2},
+  return {{"schema", kResultsSchema},
           {"version", "0.1.0"},
           {"environment",
            {{"cpu", kHostile},
@@ -132,6 +133,28 @@ TEST(Report, PrintsEveryDivergence) {
   EXPECT_TRUE(has(page, "0.125<br><small>[0.1, 0.15]</small>"));
 }
 
+TEST(Report, HasTheVerdictsOfAStudyUnderItsHeading) {
+  Json results = sample();
+  results["studies"] = {
+      {{"id", "E1"}, {"name", "unload"}, {"question", "q"}, {"object", "o"}, {"rule", "r"}}};
+  EXPECT_FALSE(has(written(results), "Verdicts of E1"));
+  results["judgements"] = {{{"study", "E1"},
+                            {"statement", kHostile},
+                            {"verdict", "refuted"},
+                            {"holds", 22},
+                            {"of", 24},
+                            {"cases", "runs"},
+                            {"detail", "not for seed 3"}},
+                           {{"study", "E2"}, {"statement", "another study's"}}};
+  const std::string page = written(results);
+  EXPECT_TRUE(has(page, "Verdicts of E1"));
+  EXPECT_TRUE(has(page, "22 of 24 runs"));
+  EXPECT_TRUE(has(page, "<span class=\"words\">not for seed 3</span>"));
+  EXPECT_TRUE(has(page, "<span class=\"chip bad\">refuted</span>"));
+  EXPECT_FALSE(has(page, "<b "));
+  EXPECT_FALSE(has(page, "another study's"));
+}
+
 TEST(Report, SaysThatTheDigestsMatch) {
   EXPECT_TRUE(has(written(sample()), "<h1 id=\"verdict-title\">The digest matches"));
 }
@@ -151,12 +174,12 @@ TEST(Report, SaysThatNoDigestIsPublished) {
 }
 
 TEST(Report, StandsWithoutAnyResult) {
-  const std::string page = written({{"schema", 2}});
+  const std::string page = written({{"schema", kResultsSchema}});
   EXPECT_TRUE(has(page, "These results have no such groups."));
 }
 
 TEST(Report, RefusesAnotherSchema) {
-  EXPECT_THROW(render_report({{"schema", 1}}), FormatError);
+  EXPECT_THROW(render_report({{"schema", kResultsSchema - 1}}), FormatError);
   EXPECT_THROW(render_report(Json::array()), FormatError);
 }
 

@@ -170,6 +170,31 @@ TEST(Claims, AreJudgedByTheData) {
   EXPECT_EQ(verdict(bent, "C7"), "open");
 }
 
+TEST(Verdicts, AreGivenForEveryStudyOfTheRun) {
+  const auto verdict = [](const char* study, std::string_view words) {
+    for (const Judgement& judgement : small().judgements) {
+      if (judgement.study == study && judgement.statement.find(words) != std::string::npos) {
+        return verdict_name(judgement.verdict);
+      }
+    }
+    return std::string_view("missing");
+  };
+  EXPECT_EQ(verdict("E0", "null"), "supported");
+  EXPECT_EQ(verdict("E0", "leak"), "supported");
+  EXPECT_EQ(verdict("E1", "unload"), "supported");
+  EXPECT_EQ(verdict("E3", "RF is 0"), "refuted");
+  EXPECT_EQ(verdict("E4", "RF is 0"), "refuted");
+  EXPECT_EQ(verdict("E5", "on phi"), "supported");
+  EXPECT_EQ(verdict("E2", ""), "missing");
+  const SuiteConfig config = config_of({"E0", "E1", "E3", "E4", "E5"}, 2);
+  const nlohmann::ordered_json json = results_json(config, small());
+  EXPECT_EQ(json.at("judgements").size(), small().judgements.size());
+  EXPECT_NE(results_text(small(), false)
+                .find("E1   supported after an unload every bit is that of before ("),
+            std::string::npos)
+      << results_text(small(), false);
+}
+
 TEST(SameBits, WhateverTheThreadsAndTheInstructionSet) {
   SuiteConfig config = config_of({"E3", "E4"}, 1);
   config.overrides.push_back({"E3", "alphas=[0.1]"});

@@ -73,7 +73,7 @@ const Written& written() {
 
 TEST(ResultsDatabase, HasALineForEveryRecord) {
   const Database database(written().path);
-  for (const char* part : {"rows", "groups", "points", "curves", "claims"}) {
+  for (const char* part : {"rows", "groups", "points", "curves", "claims", "judgements"}) {
     ASSERT_GT(written().json.at(part).size(), 0U) << part;
     EXPECT_EQ(database.one(std::string("select count(*) from ") + part),
               std::to_string(written().json.at(part).size()));
@@ -88,7 +88,8 @@ TEST(ResultsDatabase, HasALineForEveryRecord) {
 TEST(ResultsDatabase, SaysItsSchema) {
   const Database database(written().path);
   EXPECT_EQ(database.one("pragma user_version"), std::to_string(kResultsSchema));
-  EXPECT_EQ(database.one("select value from meta where key = 'schema'"), "2");
+  EXPECT_EQ(database.one("select value from meta where key = 'schema'"),
+            std::to_string(kResultsSchema));
   EXPECT_EQ(database.one("pragma integrity_check"), "ok");
 }
 
@@ -115,6 +116,13 @@ TEST(ResultsDatabase, HasTheNumbersOfTheJson) {
     }
   }
   EXPECT_EQ(database.ask("select verdict from claims order by rowid").size(), 11U);
+  std::vector<std::string> verdicts;
+  for (const ordered_json& judgement : written().json.at("judgements")) {
+    verdicts.push_back(judgement.at("verdict"));
+  }
+  EXPECT_EQ(database.ask("select verdict from judgements order by rowid"), verdicts);
+  EXPECT_EQ(database.one("select statement from judgements where study = 'E3' limit 1"),
+            written().json.at("judgements")[0].at("statement").get<std::string>());
 }
 
 TEST(ResultsDatabase, TakesWhatIsNotFiniteAsText) {

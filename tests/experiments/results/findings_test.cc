@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "experiments/results/groups.h"
 #include "experiments/suite/suite.h"
 #include "tensor/error.h"
 #include "tests/experiments/command_line.h"
@@ -159,6 +160,26 @@ TEST(Findings, HaveAPartForEveryStudyOfTheResults) {
   EXPECT_TRUE(has(page, "`palinode reproduce --seeds 1`"));
 }
 
+TEST(Findings, HaveTheVerdictsOfAStudyUnderItsRule) {
+  const std::string page = render_findings(results());
+  std::size_t rule = page.find("Rule: holds if every null row");
+  ASSERT_NE(rule, std::string::npos);
+  EXPECT_TRUE(page.substr(page.find("\n\n", rule) + 2)
+                  .starts_with("- **supported**: every null reads KL = JS = 0 exactly, and its RF "
+                               "is undefined (4 of 4 runs).\n- **supported**: every planted leak"))
+      << page.substr(rule, 400);
+  ordered_json changed = results();
+  ordered_json& first = changed["judgements"][0];
+  first["verdict"] = "refuted";
+  first["holds"] = 3;
+  first["detail"] = "not for seed 5: KL 1e-9";
+  EXPECT_TRUE(has(render_findings(changed),
+                  "- **refuted**: every null reads KL = JS = 0 exactly, and its RF is undefined (3 "
+                  "of 4 runs); not for seed 5: KL 1e-9.\n"));
+  first["of"] = first["holds"] = 0;
+  EXPECT_TRUE(has(render_findings(changed), "its RF is undefined; not for seed 5"));
+}
+
 TEST(Findings, HaveTheEntropyOfEachModel) {
   ordered_json changed = results();
   for (ordered_json& curve : changed["curves"]) {
@@ -200,9 +221,9 @@ TEST(FindingsCommand, PrintsThePage) {
 }
 
 TEST(FindingsCommand, RefusesWhatAreNoResultsOfThisSchema) {
-  ordered_json older = results(), bare = {{"schema", 2}}, worded = results();
-  older["schema"] = 1;
-  worded["schema"] = "2";
+  ordered_json older = results(), bare = {{"schema", kResultsSchema}}, worded = results();
+  older["schema"] = kResultsSchema - 1;
+  worded["schema"] = std::to_string(kResultsSchema);
   const std::string whole = results().dump();
   for (const std::string& text : {older.dump(), bare.dump(), worded.dump(), std::string("[]"),
                                   std::string(), whole.substr(0, whole.size() / 2)}) {

@@ -84,8 +84,10 @@ class Rollback {
 std::unique_ptr<Rollback> no_rollback();     // R0: the paper's "reset" of mutated weights
 std::unique_ptr<Rollback> snapshot();        // R1: puts back a full copy
 std::unique_ptr<Rollback> subtract_delta();  // R3: subtracts the exact f32 difference
-// R6: fine-tunes on original data; `train` runs the steps on the store it is given.
-std::unique_ptr<Rollback> fine_tune_back(std::function<void(Ledger&, const Store&)> train);
+// Training that the caller does himself, on the store it is given; what it costs is not known here.
+using Training = std::function<void(Ledger&, const Store& theta)>;
+// R6: fine-tunes on original data.
+std::unique_ptr<Rollback> fine_tune_back(Training train, std::string variant = {});
 std::unique_ptr<Rollback> subtract_seeded_noise(double alpha, const Rng& rng);  // R12
 std::unique_ptr<Rollback> unload();                                             // R17: detaches phi
 

@@ -33,6 +33,7 @@ std::unique_ptr<Rollback> subtract_lossy_delta(const LossyDelta& config);
 
 // R5: d = A(theta') - theta', the adaptation's own course A run again from theta'; theta' - d.
 std::unique_ptr<Rollback> subtract_estimated_delta(const Course& adaptation);
+std::unique_ptr<Rollback> subtract_estimated_delta(Training adaptation);
 
 // R6 of a course on original data.
 std::unique_ptr<Rollback> fine_tune_back(const Course& original);
@@ -50,8 +51,10 @@ struct Distillation {
 };
 std::unique_ptr<Rollback> distil_back(const Distillation& config);
 
-// R8: climbs the loss of the adaptation.
+// R8: climbs the loss of the adaptation, which a Training has to do of itself. It ends where a step
+// is refused because its values would not be finite.
 std::unique_ptr<Rollback> gradient_ascent(const Course& adaptation);
+std::unique_ptr<Rollback> gradient_ascent(Training climb);
 
 // R9 to R11 without the lost bits. They stop where a value would no longer be finite; the price's
 // passes then say how far they came.
@@ -99,5 +102,7 @@ std::unique_ptr<Rollback> partial_snapshot(double share, Grain grain);
 // R18: `init` proposes theta's first values, then the course it was trained by.
 std::unique_ptr<Rollback> retrain(const std::function<Proposal(const Store& theta)>& init,
                                   const Course& original);
+std::unique_ptr<Rollback> retrain(const std::function<Proposal(const Store& theta)>& init,
+                                  Training original);
 
 }  // namespace palinode::rbl

@@ -9,10 +9,12 @@
 namespace palinode::rbl {
 namespace {
 
+using Original = std::function<Work(const Subject& subject, std::uint64_t seed)>;
+
 class Retrain : public Rollback {
  public:
-  Retrain(std::function<Proposal(const Store&)> init, const Course& original)
-      : Rollback("R18"), init_(std::move(init)), original_(original) {}
+  Retrain(std::function<Proposal(const Store&)> init, Original original)
+      : Rollback("R18"), init_(std::move(init)), original_(std::move(original)) {}
   std::uint64_t bytes_kept() const override { return sizeof(std::uint64_t); }
 
  protected:
@@ -20,20 +22,31 @@ class Retrain : public Rollback {
     Proposal first = init_(subject.theta());
     for (Write& write : first.writes) write.create = !write.store->contains(write.name.view());
     subject.ledger().commit(first);
-    count(run(subject.ledger(), subject.theta(), subject.function(), original_,
-              {.state = fmt::format("{}.{}", id(), subject.theta().name()), .seed = first.seed}));
+    count(original_(subject, first.seed));
   }
 
  private:
   std::function<Proposal(const Store&)> init_;
-  Course original_;
+  Original original_;
 };
 
 }  // namespace
 
 std::unique_ptr<Rollback> retrain(const std::function<Proposal(const Store& theta)>& init,
                                   const Course& original) {
-  return std::make_unique<Retrain>(init, original);
+  return std::make_unique<Retrain>(init, [original](const Subject& subject, std::uint64_t seed) {
+    return run(subject.ledger(), subject.theta(), subject.function(), original,
+               {.state = fmt::format("R18.{}", subject.theta().name()), .seed = seed});
+  });
+}
+
+std::unique_ptr<Rollback> retrain(const std::function<Proposal(const Store& theta)>& init,
+                                  Training original) {
+  return std::make_unique<Retrain>(
+      init, [train = std::move(original)](const Subject& subject, std::uint64_t) {
+        train(subject.ledger(), subject.theta());
+        return Work{};
+      });
 }
 
 }  // namespace palinode::rbl

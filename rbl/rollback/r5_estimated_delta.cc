@@ -4,23 +4,26 @@
 // already moves little.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "rbl/rollback/arms.h"
 #include "rbl/rollback/values.h"
 
 namespace palinode::rbl {
 namespace {
 
+using Adaptation = std::function<Work(const Subject& subject)>;
+
 class Estimated : public Rollback {
  public:
-  explicit Estimated(const Course& adaptation) : Rollback("R5"), adaptation_(adaptation) {}
+  explicit Estimated(Adaptation adaptation) : Rollback("R5"), adaptation_(std::move(adaptation)) {}
   std::uint64_t bytes_kept() const override { return 0; }
 
  protected:
   void roll_back(Subject& subject) override {
     const Store& theta = subject.theta();
     const Values adapted = values_of(theta);
-    count(run(subject.ledger(), theta, subject.function(), adaptation_,
-              {.state = fmt::format("{}.{}", id(), theta.name()), .stop_if_not_finite = true}));
+    count(adaptation_(subject));
     const Values moved = zip(values_of(theta), adapted, kMinus);
     subject.ledger().commit(
         replace(theta, zip(adapted, moved, kMinus), Reason::kSubtract, "estimated-delta"));
@@ -28,13 +31,23 @@ class Estimated : public Rollback {
   }
 
  private:
-  Course adaptation_;
+  Adaptation adaptation_;
 };
 
 }  // namespace
 
 std::unique_ptr<Rollback> subtract_estimated_delta(const Course& adaptation) {
-  return std::make_unique<Estimated>(adaptation);
+  return std::make_unique<Estimated>([adaptation](const Subject& subject) {
+    return run(subject.ledger(), subject.theta(), subject.function(), adaptation,
+               {.state = fmt::format("R5.{}", subject.theta().name()), .stop_if_not_finite = true});
+  });
+}
+
+std::unique_ptr<Rollback> subtract_estimated_delta(Training adaptation) {
+  return std::make_unique<Estimated>([train = std::move(adaptation)](const Subject& subject) {
+    train(subject.ledger(), subject.theta());
+    return Work{};
+  });
 }
 
 }  // namespace palinode::rbl

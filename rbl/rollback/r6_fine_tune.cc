@@ -9,18 +9,19 @@
 namespace palinode::rbl {
 namespace {
 
-// Training that the caller does himself; what it costs is not known here.
 class FineTune : public Rollback {
  public:
-  explicit FineTune(std::function<void(Ledger&, const Store&)> train)
-      : Rollback("R6"), train_(std::move(train)) {}
+  FineTune(Training train, std::string variant)
+      : Rollback("R6"), train_(std::move(train)), variant_(std::move(variant)) {}
+  std::string variant() const override { return variant_; }
   std::uint64_t bytes_kept() const override { return 0; }
 
  protected:
   void roll_back(Subject& subject) override { train_(subject.ledger(), subject.theta()); }
 
  private:
-  std::function<void(Ledger&, const Store&)> train_;
+  Training train_;
+  std::string variant_;
 };
 
 class FineTuneCourse : public Rollback {
@@ -41,8 +42,8 @@ class FineTuneCourse : public Rollback {
 
 }  // namespace
 
-std::unique_ptr<Rollback> fine_tune_back(std::function<void(Ledger&, const Store&)> train) {
-  return std::make_unique<FineTune>(std::move(train));
+std::unique_ptr<Rollback> fine_tune_back(Training train, std::string variant) {
+  return std::make_unique<FineTune>(std::move(train), std::move(variant));
 }
 
 std::unique_ptr<Rollback> fine_tune_back(const Course& original) {

@@ -5,6 +5,8 @@
 #include "nn/mlp.h"
 #include "rbl/metrics.h"
 #include "rbl/mutate.h"
+#include "rbl/rollback/arms.h"
+#include "tensor/error.h"
 
 namespace palinode::rbl {
 namespace {
@@ -82,6 +84,46 @@ TEST_F(RollbackTest, FineTuningGoesThroughTheLedgerItIsGiven) {
       [](Ledger& own, const Store& store) { own.commit(noise(store, 1e-3, Rng(3))); });
   words_after(*arm);
   EXPECT_EQ(ledger.sequence() - before, 2 * theta.entries().size());
+}
+
+TEST_F(RollbackTest, AnEstimateByTheCallersOwnTrainingSubtractsWhatThatMoved) {
+  const auto arm = subtract_estimated_delta(
+      [this](Ledger& own, const Store& store) { own.commit(noise(store, kAlpha, stream)); });
+  EXPECT_GT(words_after(*arm), 0U);
+  EXPECT_LT(relative_distance(original, theta), 1e-6);
+  EXPECT_EQ(arm->bytes_kept(), 0U);
+}
+
+TEST_F(RollbackTest, AnAscentOfTheCallersOwnEndsWhereAStepIsRefused) {
+  std::size_t steps = 0;
+  const auto arm = gradient_ascent([&](Ledger& own, const Store& store) {
+    own.commit(noise(store, 1, stream));
+    ++steps;
+    throw NonFiniteError("a step was refused");
+  });
+  words_after(*arm);
+  EXPECT_EQ(steps, 1U);
+  EXPECT_GT(relative_distance(original, theta), 1);
+}
+
+TEST_F(RollbackTest, AnAscentDoesNotHideAnotherError) {
+  const auto arm =
+      gradient_ascent([](Ledger&, const Store&) { throw FormatError("not about a step"); });
+  EXPECT_THROW(words_after(*arm), FormatError);
+}
+
+TEST_F(RollbackTest, RetrainingByTheCallersOwnTrainingBeginsAtTheFirstValues) {
+  const auto first = [](const Store& store) {
+    return nn::Mlp(store, {.sizes = {16, 32, 8}}).init(Rng(1).stream("init"));
+  };
+  std::uint64_t changed = 0;
+  const auto arm = retrain(first, [&](Ledger& own, const Store& store) {
+    changed = words_changed(original, store);  // the identity here is its first values
+    own.commit(noise(store, 1e-3, Rng(3)));
+  });
+  EXPECT_GT(words_after(*arm), 0U);
+  EXPECT_EQ(changed, 0U);
+  EXPECT_EQ(arm->bytes_kept(), 8U);
 }
 
 }  // namespace

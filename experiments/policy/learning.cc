@@ -29,8 +29,13 @@ std::string_view stop_name(Stop stop) {
 }
 
 Learner::Learner(Ledger& ledger, const Store& target, const rbl::MakeOptimizer& optimizer,
-                 std::optional<double> max_norm, const std::string& state, const Rng& stream)
-    : ledger_(&ledger), target_(&target), max_norm_(max_norm), seed_(stream.seed()) {
+                 std::optional<double> max_norm, const Writing& writing, const std::string& state,
+                 const Rng& stream)
+    : ledger_(&ledger),
+      target_(&target),
+      max_norm_(max_norm),
+      writing_(writing),
+      seed_(stream.seed()) {
   optimizer_ = optimizer(ledger.open(state + ".policy", Role::kOptimizer), target);
 }
 
@@ -40,10 +45,12 @@ void Learner::step(Var loss) {
   if (max_norm_) {
     options.scale = optim::clip_factor(optim::global_norm(gradients, *target_), *max_norm_);
   }
+  options.scale = options.scale * writing_.scale;
   Proposal proposal = optimizer_->propose(gradients, options);
   proposal.reason = Reason::kPolicyGradient;
   proposal.seed = seed_;
   ledger_->commit(proposal);
+  if (writing_.after_step) writing_.after_step(*target_);
 }
 
 Learned learn(const nn::Model& policy, const Goal& goal, std::size_t states,
@@ -57,7 +64,8 @@ Learned learn(const nn::Model& policy, const Goal& goal, std::size_t states,
   learned.curve.push_back({.mean_return = first.mean_return,
                            .evaluation = first.mean_return,
                            .entropy = first.entropy});
-  while (learned.evaluation < goal.target && learned.updates < goal.updates) {
+  bool reached = goal.done ? goal.done(policy) : learned.evaluation >= goal.target;
+  while (!reached && learned.updates < goal.updates) {
     const Batch batch = update(learned.updates);
     ++learned.updates;
     learned.samples += batch.samples;
@@ -67,11 +75,14 @@ Learned learn(const nn::Model& policy, const Goal& goal, std::size_t states,
                              .mean_return = batch.mean_return,
                              .entropy = batch.entropy,
                              .kl_start = rbl::kl_divergence(start, now).mean});
-    if (learned.updates % goal.every != 0 && learned.updates < goal.updates) continue;
+    if (goal.done) reached = goal.done(policy);
+    const bool last = reached || learned.updates == goal.updates;
+    if (learned.updates % goal.every != 0 && !last) continue;
     learned.evaluation = evaluation().mean_return;
     learned.curve.back().evaluation = learned.evaluation;
+    if (!goal.done) reached = learned.evaluation >= goal.target;
   }
-  if (learned.evaluation >= goal.target) learned.stop = Stop::kTargetReached;
+  if (reached) learned.stop = Stop::kTargetReached;
   return learned;
 }
 

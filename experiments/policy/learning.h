@@ -29,11 +29,20 @@ struct Goal {
   std::size_t episodes = 32;
   std::size_t every = 5;      // updates from one evaluation to the next
   std::size_t updates = 300;  // the budget
+  // In place of the target: asked of the policy at the start and after every update.
+  std::function<bool(const nn::Model& policy)> done = {};
+};
+
+// How the steps are written.
+struct Writing {
+  double scale = 1;  // of every gradient: -1 climbs the loss
+  std::function<void(const Store& target)> after_step = {};  // after each commit
 };
 
 // States of the environments on which the divergence from the start is measured.
 inline constexpr std::size_t kStates = 256;
 
+// kTargetReached: or what is in its place.
 enum class Stop : std::uint8_t { kTargetReached, kBudgetEnded };
 std::string_view stop_name(Stop stop);  // "target-reached", "budget-ended"
 
@@ -61,7 +70,8 @@ class Learner {
   // Opens the store "<state>.policy" for the optimizer's state. Gradients are clipped to `max_norm`
   // if there is one.
   Learner(Ledger& ledger, const Store& target, const rbl::MakeOptimizer& optimizer,
-          std::optional<double> max_norm, const std::string& state, const Rng& stream);
+          std::optional<double> max_norm, const Writing& writing, const std::string& state,
+          const Rng& stream);
   // One step down the loss.
   void step(Var loss);
 
@@ -69,6 +79,7 @@ class Learner {
   Ledger* ledger_;
   const Store* target_;
   std::optional<double> max_norm_;
+  Writing writing_;
   std::uint64_t seed_;
   std::unique_ptr<optim::Optimizer> optimizer_;
 };

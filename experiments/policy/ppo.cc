@@ -47,7 +47,7 @@ Learned ppo(Ledger& ledger, const Store& target, const nn::Model& policy, const 
     throw Error(fmt::format("ppo: a minibatch of {} rows does not divide a batch of {} x {}",
                             config.minibatch, config.seats, config.steps));
   }
-  Learner learner(ledger, target, config.optimizer, config.max_norm, state, stream);
+  Learner learner(ledger, target, config.optimizer, config.max_norm, config.writing, state, stream);
   Critic critic(ledger, state + ".value", task.width(), config.critic, stream.stream("value"));
   Players players(task, config.seats, stream.stream("episodes"));
   const Rng orders = stream.stream("orders");

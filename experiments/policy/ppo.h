@@ -25,6 +25,7 @@ struct PpoConfig {
   std::optional<double> max_norm = 0.5;
   CriticConfig critic = {};
   Goal goal = {};
+  Writing writing = {};
 };
 
 // Trains `target`, with which `policy` computes. Opens "<state>.policy", "<state>.value" and

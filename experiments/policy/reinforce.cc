@@ -8,7 +8,7 @@ namespace palinode::experiments::policy {
 Learned reinforce(Ledger& ledger, const Store& target, const nn::Model& policy,
                   const Environment& task, const ReinforceConfig& config, const std::string& state,
                   const Rng& stream) {
-  Learner learner(ledger, target, config.optimizer, config.max_norm, state, stream);
+  Learner learner(ledger, target, config.optimizer, config.max_norm, config.writing, state, stream);
   std::optional<Critic> critic;
   if (config.baseline == Baseline::kValue) {
     critic.emplace(ledger, state + ".value", task.width(), config.critic, stream.stream("value"));

@@ -28,6 +28,7 @@ struct ReinforceConfig {
   CriticConfig critic = {};      // for kValue
   std::size_t critic_steps = 5;  // an update
   Goal goal = {};
+  Writing writing = {};
 };
 
 // Trains `target`, with which `policy` computes. Opens "<state>.policy" and, for kValue,

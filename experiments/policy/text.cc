@@ -164,7 +164,7 @@ Learned reinforce_text(Ledger& ledger, const Store& target, const nn::Model& mod
                        const TextTask& task, const TextConfig& config, const std::string& state,
                        const Rng& stream) {
   check(task, config);
-  Learner learner(ledger, target, config.optimizer, config.max_norm, state, stream);
+  Learner learner(ledger, target, config.optimizer, config.max_norm, config.writing, state, stream);
   const std::size_t time = task.prompts.shape()[1], row = time + task.length - 1;
   const Rng batches = stream.stream("batches");
 

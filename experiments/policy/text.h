@@ -59,6 +59,7 @@ struct TextConfig {
   double entropy_bonus = 0;          // times the mean entropy over the rows' tokens
   std::optional<double> max_norm = 1.0;
   Goal goal = {.episodes = 64};  // a multiple of the prompts
+  Writing writing = {};
 };
 
 // Trains `target`, with which `model` computes: x i32 [batch, time] -> logits [batch * time,

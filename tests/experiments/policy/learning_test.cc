@@ -24,7 +24,7 @@
 namespace palinode::experiments::policy {
 namespace {
 
-constexpr Goal kNever = {.target = 1e9, .episodes = 16, .every = 4, .updates = 4};
+const Goal kNever = {.target = 1e9, .episodes = 16, .every = 4, .updates = 4};
 
 Settings small(const Goal& goal) {
   return {.reinforce = {.optimizer = rbl::adam({.lr = 1e-2}), .episodes = 8, .goal = goal},
@@ -91,6 +91,78 @@ TEST_P(Trainers, StopAsSoonAsAnEvaluationReachesTheTarget) {
     EXPECT_EQ(point.evaluation.has_value(), i % 2 == 0);
     EXPECT_LT(point.evaluation.value_or(0), 60);
   }
+}
+
+TEST_P(Trainers, StopAfterTheFirstUpdateThatIsDone) {
+  const Environment task = BalanceTask();
+  Identity identity(task);
+  const Tensor states = Rng(9).stream("states").normal({64, task.width()}, Dtype::kF32);
+  const Tensor start = rbl::log_probabilities(nn::evaluate(identity.policy, states));
+  std::vector<double> seen;
+  Goal goal = {.target = 0, .episodes = 4, .every = 100, .updates = 100};
+  goal.done = [&](const nn::Model& policy) {
+    const Tensor now = rbl::log_probabilities(nn::evaluate(policy, states));
+    seen.push_back(rbl::kl_divergence(start, now).mean);
+    return seen.back() >= 0.05;
+  };
+  const Learned learned = identity.train(task, GetParam(), small(goal));
+  EXPECT_EQ(learned.stop, Stop::kTargetReached);
+  ASSERT_EQ(seen.size(), learned.updates + 1);
+  ASSERT_GT(learned.updates, 1U);
+  EXPECT_LT(learned.updates, 100U);
+  EXPECT_EQ(seen.front(), 0);
+  EXPECT_GE(seen.back(), 0.05);
+  for (std::size_t i = 0; i + 1 < seen.size(); ++i) EXPECT_LT(seen[i], 0.05) << i;
+  EXPECT_EQ(learned.curve.back().evaluation, learned.evaluation);
+
+  // To ask costs no bit: so many updates are the same ones.
+  const Sha256Digest there = fingerprint(identity.theta);
+  Identity again(task);
+  again.train(task, GetParam(),
+              small({.target = 1e9, .episodes = 8, .every = 1, .updates = learned.updates}));
+  EXPECT_EQ(fingerprint(again.theta), there);
+}
+
+TEST_P(Trainers, SayThatTheirBudgetEndedIfTheyAreNeverDone) {
+  const Environment task = BalanceTask();
+  Identity identity(task);
+  Goal goal = {.target = 0, .episodes = 4, .every = 3, .updates = 3};
+  goal.done = [](const nn::Model&) { return false; };
+  const Learned learned = identity.train(task, GetParam(), small(goal));
+  EXPECT_EQ(learned.stop, Stop::kBudgetEnded);
+  EXPECT_EQ(learned.updates, 3U);
+}
+
+TEST_P(Trainers, LowerTheReturnWithTheGradientTurnedRound) {
+  const Labelled one = {Tensor::from<float>(std::vector<float>{1}, {1, 1}),
+                        Tensor::from<std::int32_t>(std::vector<std::int32_t>{2}, {1})};
+  const Environment task = Bandit(one, 3);
+  for (const double scale : {1.0, -1.0}) {
+    Identity identity(task);
+    Settings settings = small({.target = 1e9, .episodes = 512, .every = 20, .updates = 20});
+    settings.reinforce.writing.scale = settings.ppo.writing.scale = scale;
+    settings.ppo.steps = 1;
+    settings.ppo.minibatch = 8;
+    const Learned learned = identity.train(task, GetParam(), settings);
+    EXPECT_GT(scale * (learned.evaluation - learned.start), 0.05) << scale;
+  }
+}
+
+TEST_P(Trainers, TellOfEveryCommitToWhatTheyTrain) {
+  const Environment task = BalanceTask();
+  Identity identity(task);
+  std::vector<Sha256Digest> seen;
+  Settings settings = small(kNever);
+  settings.reinforce.writing.after_step =
+      settings.ppo.writing.after_step = [&](const Store& target) {
+        EXPECT_EQ(&target, &identity.theta);
+        seen.push_back(fingerprint(target));
+      };
+  identity.train(task, GetParam(), settings);
+  // A step an update, or one for each of two minibatches in four epochs.
+  EXPECT_EQ(seen.size(), GetParam() == Trainer::kPpo ? 4U * 4 * 2 : 4U);
+  EXPECT_EQ(seen.back(), fingerprint(identity.theta));
+  EXPECT_NE(seen.front(), seen.back());
 }
 
 TEST_P(Trainers, ChangeNothingWhereTheTargetIsReachedAlready) {

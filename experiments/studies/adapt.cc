@@ -119,9 +119,13 @@ Adapted adapt(Ledger& ledger, const Store& target, const nn::Model& function,
   const Store& state = ledger.open("optimizer." + target.name(), Role::kOptimizer);
   const std::unique_ptr<optim::Optimizer> optimizer = course.optimizer(state, target);
   Adapted adapted;
+  const auto reached = [&] {
+    if (goal.done) return goal.done(function);
+    return goal.score && adapted.steps % goal.check_every == 0 &&
+           score(function, task.train) >= *goal.score;
+  };
   for (; adapted.steps < goal.most_steps; ++adapted.steps) {
-    if (goal.score && adapted.steps % goal.check_every == 0 &&
-        score(function, task.train) >= *goal.score) {
+    if (reached()) {
       adapted.reached = true;
       break;
     }
@@ -132,7 +136,7 @@ Adapted adapt(Ledger& ledger, const Store& target, const nn::Model& function,
     ledger.commit(proposal);
     if (hooks.after_step) hooks.after_step(target);
   }
-  if (!goal.score) adapted.reached = true;
+  if (!goal.score && !goal.done) adapted.reached = true;
   if (hooks.after_optimizer) hooks.after_optimizer(state);
   return adapted;
 }

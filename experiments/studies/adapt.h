@@ -38,12 +38,14 @@ struct Goal {
   std::uint64_t check_every = 20;
   std::uint64_t most_steps = 4000;
   std::optional<Reason> reason = {};  // in place of the optimizer's own
+  // In place of the score: asked before every step.
+  std::function<bool(const nn::Model& function)> done = {};
 };
 Goal goal_of(const Identity& identity, Mechanism mechanism);
 
 struct Adapted {
   std::uint64_t steps = 0;
-  bool reached = false;  // the score, within the most steps
+  bool reached = false;  // the score, or what is in its place, within the most steps
 };
 
 // Changes `target`, by whose values `function` computes. The optimizer's state goes to a fresh

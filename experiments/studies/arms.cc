@@ -12,8 +12,6 @@
 namespace palinode::experiments {
 namespace {
 
-using Made = std::unique_ptr<rbl::Rollback>;
-
 constexpr std::array kForms = {
     ArmForm{"R0", "nothing"},
     ArmForm{"R1", "a snapshot put back"},
@@ -44,42 +42,39 @@ rbl::Course adaptation(const ArmContext& context, std::uint64_t steps) {
   return course;
 }
 
-std::uint64_t budget(const ArmContext& context, double times) {
-  return static_cast<std::uint64_t>(static_cast<double>(context.identity.back_steps) * times);
-}
-
-Made make_before(std::string_view name, const ArmContext& context) {
+MadeArm make_before(std::string_view name, const ArmMakers& makers) {
   if (name == "R0") return rbl::no_rollback();
   if (name == "R1") return rbl::snapshot();
   if (name == "R2") return rbl::journal();
   if (name == "R3") return rbl::subtract_delta();
   if (name == "R4-noise") {
-    return rbl::subtract_lossy_delta(
-        {.noise = 0.1, .rng = context.identity.rng.stream("lossy-delta")});
+    return rbl::subtract_lossy_delta({.noise = 0.1, .rng = makers.rng.stream("lossy-delta")});
   }
   if (name == "R4-int8") return rbl::subtract_lossy_delta({.storage = rbl::Storage::kInt8});
   if (name == "R4-bf16") return rbl::subtract_lossy_delta({.storage = rbl::Storage::kBf16});
-  if (name == "R6") return fine_tune_back(context.identity);
-  if (name == "R6-short") return fine_tune_back(context.identity, budget(context, 0.25));
-  if (name == "R6-long") return fine_tune_back(context.identity, budget(context, 5));
-  if (name == "R7") return distil_back(context.identity);
   if (name == "R16-1%") return rbl::partial_snapshot(0.01, rbl::Grain::kElement);
   if (name == "R16-10%") return rbl::partial_snapshot(0.1, rbl::Grain::kElement);
   if (name == "R16-50%") return rbl::partial_snapshot(0.5, rbl::Grain::kElement);
-  if (name == "R18" && context.identity.init) {
-    return rbl::retrain(context.identity.init, context.identity.pretraining);
+  if (name == "R6" && makers.fine_tune_back) return makers.fine_tune_back(1);
+  if (name == "R6-short" && makers.fine_tune_back) return makers.fine_tune_back(0.25);
+  if (name == "R6-long" && makers.fine_tune_back) return makers.fine_tune_back(5);
+  if (name == "R7" && makers.distil_back) return makers.distil_back();
+  if (name == "R18" && makers.retrain) return makers.retrain();
+  return nullptr;
+}
+
+MadeArm make_late(std::string_view name, const ArmMakers& makers, std::uint64_t steps) {
+  if (name == "R5" && makers.estimate) return makers.estimate(steps);
+  if (name == "R8" && makers.ascend) return makers.ascend(steps);
+  if ((name == "R9" || name == "R10" || name == "R11") && makers.replay) {
+    return makers.replay(name, steps);
   }
   return nullptr;
 }
 
-Made make_late(std::string_view name, const ArmContext& context, std::uint64_t steps) {
+MadeArm make_replay(std::string_view name, const ArmContext& context, std::uint64_t steps) {
   const rbl::Replay replay{
       .loss = adaptation(context, steps).loss, .steps = steps, .lr = context.lr};
-  if (name == "R5") return rbl::subtract_estimated_delta(adaptation(context, steps));
-  if (name == "R8") {
-    // As many steps as half of the adaptation's, which overshoots on most tasks already.
-    return rbl::gradient_ascent(adaptation(context, std::max<std::uint64_t>(1, steps / 2)));
-  }
   if (name == "R9" && context.mechanism == Mechanism::kSgd) return rbl::reverse_sgd(replay);
   if (name == "R10" && context.mechanism == Mechanism::kMomentum) {
     return rbl::reverse_momentum(replay);
@@ -92,7 +87,36 @@ Made make_late(std::string_view name, const ArmContext& context, std::uint64_t s
 
 std::span<const ArmForm> arm_forms() { return kForms; }
 
+std::uint64_t ascent_steps(std::uint64_t steps) { return std::max<std::uint64_t>(1, steps / 2); }
+
+ArmMakers makers_of(const ArmContext& context) {
+  const Identity& identity = context.identity;
+  ArmMakers makers{.rng = identity.rng};
+  makers.fine_tune_back = [&identity](double times) {
+    return fine_tune_back(
+        identity, static_cast<std::uint64_t>(static_cast<double>(identity.back_steps) * times));
+  };
+  makers.distil_back = [&identity] { return distil_back(identity); };
+  makers.retrain = [&identity] {
+    return identity.init ? rbl::retrain(identity.init, identity.pretraining) : nullptr;
+  };
+  makers.estimate = [context](std::uint64_t steps) {
+    return rbl::subtract_estimated_delta(adaptation(context, steps));
+  };
+  makers.ascend = [context](std::uint64_t steps) {
+    return rbl::gradient_ascent(adaptation(context, ascent_steps(steps)));
+  };
+  makers.replay = [context](std::string_view name, std::uint64_t steps) {
+    return make_replay(name, context, steps);
+  };
+  return makers;
+}
+
 Arms make_arms(std::span<const std::string> names, const ArmContext& context) {
+  return make_arms(names, makers_of(context));
+}
+
+Arms make_arms(std::span<const std::string> names, const ArmMakers& makers) {
   Arms arms;
   for (const std::string& name : names) {
     if (std::ranges::find(kForms, name, &ArmForm::name) == kForms.end()) {
@@ -102,12 +126,12 @@ Arms make_arms(std::span<const std::string> names, const ArmContext& context) {
       }
       throw UsageError(fmt::format("no arm \"{}\"; there are {}", name, known));
     }
-    if (Made made = make_before(name, context)) arms.before.push_back(std::move(made));
+    if (MadeArm made = make_before(name, makers)) arms.before.push_back(std::move(made));
   }
-  arms.late = [names = Words(names.begin(), names.end()), context](std::uint64_t steps) {
+  arms.late = [names = Words(names.begin(), names.end()), makers](std::uint64_t steps) {
     Rollbacks late;
     for (const std::string& name : names) {
-      if (Made made = make_late(name, context, steps)) late.push_back(std::move(made));
+      if (MadeArm made = make_late(name, makers, steps)) late.push_back(std::move(made));
     }
     return late;
   };

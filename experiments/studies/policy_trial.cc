@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <mutex>
+#include <cmath>
+#include <limits>
+#include <span>
 
 #include "experiments/digits.h"
 #include "experiments/policy/text.h"
-#include "experiments/studies/trial.h"
+#include "experiments/studies/arms.h"
 #include "nn/mlp.h"
-#include "rbl/attach.h"
+#include "rbl/metrics.h"
 #include "tensor/error.h"
 #include "tensor/shaping.h"
 
@@ -56,78 +57,140 @@ void add_curve(Outcome& outcome, const Cell& cell, const std::string& series,
   }
 }
 
-// What a trial needs to know: how the function is judged, learns the second task, and the first.
+using Edit = std::function<void(policy::Goal&, policy::Writing&)>;
+
+// What a trial needs to know: how the function is judged, and how it learns the second task.
 struct Course {
   const Identity& identity;
   std::string mechanism;
-  std::function<double(const nn::Model&)> task_return, identity_return;
-  std::function<Learned(Ledger&, const Store& target, const nn::Model&)> learn;
-  std::function<void(Ledger&, const Store& theta)> again;
+  Look look;
+  // Trains a store as the edited settings say.
+  std::function<Learned(Ledger&, const Store& target, const nn::Model&, const Edit&)> learn;
+  ArmMakers makers;
   rbl::BehaviorConfig behavior;
 };
 
-Stage look_at(const Course& course, const Store& theta, const nn::Model& function) {
-  return {theta, rbl::observe(function, theta, course.identity.probes),
-          course.task_return(function), course.identity_return(function)};
+// So many updates, whatever they reach.
+Edit exactly(std::uint64_t updates, double scale = 1) {
+  return [updates, scale](policy::Goal& goal, policy::Writing& writing) {
+    goal.target = std::numeric_limits<double>::infinity();
+    goal.updates = updates;
+    goal.every = std::max<std::uint64_t>(1, updates);
+    writing.scale = scale;
+  };
 }
 
-void fill(Row& row, const Learned& learned, const rbl::Rollback& rollback) {
-  row.steps = learned.updates;
-  row.score_reached = learned.stop == policy::Stop::kTargetReached;
-  row.bytes_kept = rollback.bytes_kept();
-  row.seconds = rollback.price().seconds;
+// R5 and R8 by the trainer itself, with fresh optimizer, critic and episodes of the same streams.
+ArmMakers with_trainer(const Course& course) {
+  ArmMakers makers = course.makers;
+  const auto train = [&course](const Edit& edit) {
+    return [&course, edit](Ledger& ledger, const Store& theta) {
+      course.learn(ledger, theta, *course.identity.build(theta), edit);
+    };
+  };
+  makers.estimate = [train](std::uint64_t updates) {
+    return rbl::subtract_estimated_delta(train(exactly(updates)));
+  };
+  makers.ascend = [train](std::uint64_t updates) {
+    return rbl::gradient_ascent(train(exactly(ascent_steps(updates), -1)));
+  };
+  return makers;
 }
 
-void run_on_theta(const Cell& cell, const Course& course, Outcome& outcome) {
+// Both loci to one end: the target reward, or a divergence.
+void run_both(const Cell& cell, const Course& course, std::span<const std::string> names,
+              std::optional<double> kl, Outcome& outcome) {
   const Identity& identity = course.identity;
-  Ledger ledger(identity.level);
-  const Store& theta = ledger.open("theta", Role::kIdentity);
-  ledger.commit(copy_of(*identity.theta, theta));
-  Rollbacks rollbacks;
-  rollbacks.push_back(rbl::no_rollback());
-  rollbacks.push_back(rbl::snapshot());
-  rollbacks.push_back(rbl::subtract_delta());
-  rollbacks.push_back(rbl::fine_tune_back(course.again));
-  for (const auto& rollback : rollbacks) rollback->before(theta);
-  const auto network = identity.build(theta);
-  const Learned learned = course.learn(ledger, theta, *network);
-  for (const auto& rollback : rollbacks) rollback->after(theta);
-  add_curve(outcome, cell, course.mechanism + " on theta", learned, identity.data);
-  const Stage adapted = look_at(course, theta, *network);
-  for (const auto& rollback : rollbacks) {
-    const Store& fork = ledger.open(fmt::format("theta.{}", rollback->id()), Role::kIdentity);
-    ledger.commit(copy_of(theta, fork));
-    const auto fork_network = identity.build(fork);
-    rbl::Subject subject(ledger, fork, *fork_network);
-    rollback->undo(subject);
-    outcome.rows.push_back(make_row(identity, {"E5", course.mechanism}, "theta", rollback->id(),
-                                    adapted, look_at(course, fork, subject.function())));
-    fill(outcome.rows.back(), learned, *rollback);
-  }
+  const Label label = policy_label(course.mechanism, kl);
+  double words_changed = 0;
+  const Change change = counting(
+      [&](Ledger& ledger, const Store& target, const nn::Model& function, const Hooks& hooks) {
+        const Learned learned = course.learn(
+            ledger, target, function, [&](policy::Goal& goal, policy::Writing& writing) {
+              writing.after_step = hooks.after_step;
+              if (!kl) return;
+              goal.done = diverged(identity, *kl);
+              goal.every = goal.updates;  // nothing depends on the returns on the way
+            });
+        if (!kl) {
+          add_curve(outcome, cell, fmt::format("{} on {}", course.mechanism, target.name()),
+                    learned, identity.data);
+        }
+        return Adapted{learned.updates, learned.stop == policy::Stop::kTargetReached};
+      },
+      words_changed);
+  const auto add = [&](std::vector<Row> rows) {
+    for (Row& row : rows) {
+      row.passes = 0;
+      row.flops = 0;
+    }
+    add_run(outcome, cell, rows.front(), words_changed);
+    outcome.add(std::move(rows));
+  };
+  const Arms arms = make_arms(names, with_trainer(course));
+  add(trial_on_theta(identity, label, change, arms.before, arms.late, course.look));
+  Rollbacks on_phi;
+  on_phi.push_back(rbl::no_rollback());
+  on_phi.push_back(rbl::unload());
+  add(trial_on_phi(identity, label, change, on_phi, identity.rng.stream("lora"), course.behavior,
+                   course.look));
 }
 
-void run_on_phi(const Cell& cell, const Course& course, Outcome& outcome) {
-  const Identity& identity = course.identity;
-  Ledger ledger(identity.level);
-  const Store& phi = ledger.open("phi", Role::kBehavior);
-  const rbl::BehaviorPointer behavior = rbl::make_behavior(phi, *identity.network, course.behavior);
-  ledger.commit(behavior->init(identity.rng.stream("lora")));
-  const rbl::Attached function = rbl::attach(*identity.network, behavior);
-  const Learned learned = course.learn(ledger, phi, function);
-  add_curve(outcome, cell, course.mechanism + " on phi", learned, identity.data);
-  const Stage adapted = look_at(course, *identity.theta, function);
-  Rollbacks rollbacks;
-  rollbacks.push_back(rbl::no_rollback());
-  rollbacks.push_back(rbl::unload());
-  for (const auto& rollback : rollbacks) {
-    rbl::Subject subject(ledger, *identity.theta, *identity.network, behavior);
-    rollback->undo(subject);
-    Row row = make_row(identity, {"E5", course.mechanism}, "phi", rollback->id(), adapted,
-                       look_at(course, *identity.theta, subject.function()));
-    fill(row, learned, *rollback);
-    row.phi_digest = hex(fingerprint(phi));
-    row.bytes_behavior = phi.bytes();
-    outcome.rows.push_back(std::move(row));
+void run_course(const Cell& cell, const Course& course, const PolicyTrial& config,
+                Outcome& outcome) {
+  run_both(cell, course, config.arms, std::nullopt, outcome);
+  if (!config.kl) return;
+  run_both(cell, course, kArmsAtKl, config.kl, outcome);
+  const Label label = policy_label(course.mechanism, config.kl);
+  add_difference(outcome, cell, fmt::format("{} {:g}, phi - theta", label.mechanism, *config.kl),
+                 run_of(outcome, label, "phi"), run_of(outcome, label, "theta"));
+}
+
+// R7 on states of the identity's own episodes.
+std::unique_ptr<rbl::Rollback> distil_policy(const Identity& identity, const Environment& task,
+                                             const Rng& stream) {
+  constexpr std::size_t kKept = 1024;
+  const Tensor inputs =
+      spread(policy::evaluate(*identity.network, task, kEpisodes, stream.stream("episodes")).inputs,
+             kKept);
+  return distil_back(identity, inputs, stream);
+}
+
+// Trains a store on the identity's own task.
+using TrainIdentity = std::function<Learned(Ledger&, const Store& theta, const std::string& state,
+                                            const Rng& stream, const Edit&)>;
+
+// R6, R7, and R18 by as many updates as the identity had.
+ArmMakers own_makers(const Identity& identity, const Environment& task, const TrainIdentity& train,
+                     const Rng& rng, std::uint64_t back_updates, std::uint64_t first_updates) {
+  ArmMakers makers{.rng = identity.rng};
+  makers.fine_tune_back = [train, rng, back_updates](double times) {
+    const auto updates = static_cast<std::uint64_t>(static_cast<double>(back_updates) * times);
+    return rbl::fine_tune_back(
+        [train, rng, updates](Ledger& ledger, const Store& theta) {
+          train(ledger, theta, "back." + theta.name(), rng.stream("back"),
+                [updates](policy::Goal& goal, policy::Writing&) { goal.updates = updates; });
+        },
+        times == 1 ? "" : fmt::format("{}-updates", updates));
+  };
+  makers.distil_back = [&identity, &task, rng] {
+    return distil_policy(identity, task, rng.stream("distil"));
+  };
+  makers.retrain = [&identity, train, rng, first_updates] {
+    return rbl::retrain(identity.init, [train, rng, first_updates](Ledger& ledger,
+                                                                   const Store& theta) {
+      train(ledger, theta, "again." + theta.name(), rng.stream("identity"), exactly(first_updates));
+    });
+  };
+  return makers;
+}
+
+void edit_both(policy::Settings& settings, const Edit& edit) {
+  edit(settings.reinforce.goal, settings.reinforce.writing);
+  edit(settings.ppo.goal, settings.ppo.writing);
+  for (policy::Goal* goal : {&settings.reinforce.goal, &settings.ppo.goal}) {
+    // No evaluation decides anything; it has streams of its own.
+    if (goal->done || std::isinf(goal->target)) goal->episodes = 1;
   }
 }
 
@@ -137,7 +200,54 @@ bool is_policy_task(std::string_view name) {
   return std::ranges::find(tasks(), name, &PolicyTask::name) != tasks().end();
 }
 
-Outcome policy_trial(const Cell& cell, Trainer trainer, std::uint64_t back_updates) {
+Label policy_label(std::string_view mechanism, std::optional<double> kl) {
+  return {"E5", kl ? fmt::format("{} at KL", mechanism) : std::string(mechanism), kl};
+}
+
+Change counting(const Change& change, double& share) {
+  return [change, &share](Ledger& ledger, const Store& target, const nn::Model& function,
+                          const Hooks& hooks) {
+    const Store& start = ledger.open("start." + target.name(), target.role());
+    ledger.commit(copy_of(target, start));
+    const Adapted adapted = change(ledger, target, function, hooks);
+    share = static_cast<double>(rbl::words_changed(start, target)) /
+            static_cast<double>(target.elements());
+    return adapted;
+  };
+}
+
+void add_run(Outcome& outcome, const Cell& cell, const Row& row, double words_changed) {
+  const std::string series = fmt::format(
+      "{}{} on {}", row.mechanism, row.alpha ? fmt::format(" {:g}", *row.alpha) : "", row.locus);
+  const auto add = [&](const char* quantity, double value) {
+    outcome.points.push_back(cell.point(series, "", 0, quantity, value, row.data));
+  };
+  add("return_before", row.task_metric_base);
+  add("return_after", row.task_metric_adapt);
+  add("kl_old_states", row.kl_adapt);
+  add("words_changed", words_changed);
+  add("updates", static_cast<double>(row.steps));
+}
+
+void add_difference(Outcome& outcome, const Cell& cell, const std::string& series, const Row& run,
+                    const Row& other) {
+  const double value = run.score_reached && other.score_reached
+                           ? run.task_metric_adapt - other.task_metric_adapt
+                           : std::numeric_limits<double>::quiet_NaN();
+  outcome.points.push_back(cell.point(series, "", 0, "return_after", value, run.data));
+}
+
+const Row& run_of(const Outcome& outcome, const Label& label, std::string_view locus) {
+  const auto found = std::ranges::find_if(outcome.rows, [&](const Row& row) {
+    return row.mechanism == label.mechanism && row.locus == locus;
+  });
+  if (found == outcome.rows.end()) {
+    throw NameError(fmt::format("no run \"{}\" on {}", label.mechanism, locus));
+  }
+  return *found;
+}
+
+Outcome policy_trial(const Cell& cell, Trainer trainer, const PolicyTrial& config) {
   const PolicyTask& task = task_named(cell.model());
   const Rng rng = cell.rng().stream(fmt::format("e5/{}", policy::trainer_name(trainer)));
   Outcome outcome;
@@ -148,56 +258,62 @@ Outcome policy_trial(const Cell& cell, Trainer trainer, std::uint64_t back_updat
   identity.model = fmt::format("mlp-{}", fmt::join(task.policy.sizes, "-"));
   identity.data = task.name;
   identity.theta = &identity.ledger->open("theta", Role::kIdentity);
-  identity.build = [config = task.policy](const Store& theta) {
-    return std::make_unique<nn::Mlp>(theta, config);
+  identity.build = [network = task.policy](const Store& theta) {
+    return std::make_unique<nn::Mlp>(theta, network);
   };
   identity.network = identity.build(*identity.theta);
-  identity.ledger->commit(identity.network->init(rng.stream("init")));
+  identity.init = [&](const Store& theta) {
+    return identity.build(theta)->init(rng.stream("init"));
+  };
+  identity.ledger->commit(identity.init(*identity.theta));
   const std::string mechanism(policy::trainer_name(trainer));
-  add_curve(outcome, cell, mechanism + " of the identity",
-            policy::train(*identity.ledger, *identity.theta, *identity.network, task.identity,
-                          trainer, task.on_identity, "identity", rng.stream("identity")),
-            identity.data);
+  const TrainIdentity on_identity = [&](Ledger& ledger, const Store& theta,
+                                        const std::string& state, const Rng& stream,
+                                        const Edit& edit) {
+    policy::Settings settings = task.on_identity;
+    edit_both(settings, edit);
+    return policy::train(ledger, theta, *identity.build(theta), task.identity, trainer, settings,
+                         state, stream);
+  };
+  const Learned first = on_identity(*identity.ledger, *identity.theta, "identity",
+                                    rng.stream("identity"), [](policy::Goal&, policy::Writing&) {});
+  add_curve(outcome, cell, mechanism + " of the identity", first, identity.data);
   identity.ledger->freeze(*identity.theta);
 
-  const auto mean_return = [&rng](const Environment& environment) {
-    return [&rng, &environment](const nn::Model& function) {
-      return policy::evaluate(function, environment, kEpisodes, rng.stream("judge")).mean_return;
-    };
+  const auto mean_return = [&rng](const nn::Model& function, const Environment& environment) {
+    return policy::evaluate(function, environment, kEpisodes, rng.stream("judge")).mean_return;
   };
   const Course course{
       .identity = identity,
       .mechanism = mechanism,
-      .task_return = mean_return(task.adaptation),
-      .identity_return = mean_return(task.identity),
+      .look =
+          [&](const Store& theta, const nn::Model& function) {
+            return Stage{theta, rbl::observe(function, theta, identity.probes),
+                         mean_return(function, task.adaptation),
+                         mean_return(function, task.identity)};
+          },
       .learn =
-          [&](Ledger& ledger, const Store& target, const nn::Model& function) {
-            return policy::train(ledger, target, function, task.adaptation, trainer,
-                                 target.role() == Role::kBehavior ? task.on_phi : task.on_theta,
+          [&](Ledger& ledger, const Store& target, const nn::Model& function, const Edit& edit) {
+            policy::Settings settings =
+                target.role() == Role::kBehavior ? task.on_phi : task.on_theta;
+            edit_both(settings, edit);
+            return policy::train(ledger, target, function, task.adaptation, trainer, settings,
                                  "adapt." + target.name(), rng.stream("adapt"));
           },
-      .again =
-          [&](Ledger& ledger, const Store& theta) {
-            policy::Settings settings = task.on_identity;
-            for (policy::Goal* goal : {&settings.reinforce.goal, &settings.ppo.goal}) {
-              goal->updates = back_updates;
-            }
-            policy::train(ledger, theta, *identity.build(theta), task.identity, trainer, settings,
-                          "back." + theta.name(), rng.stream("back"));
-          },
+      .makers =
+          own_makers(identity, task.identity, on_identity, rng, config.back_updates, first.updates),
       .behavior = policy::policy_behavior()};
   identity.probes = spread(
       policy::evaluate(*identity.network, task.identity, kEpisodes, rng.stream("probes")).inputs,
       kProbes);
   identity.seen = rbl::observe(*identity.network, *identity.theta, identity.probes);
-  identity.task_metric = course.task_return(*identity.network);
-  identity.identity_metric = course.identity_return(*identity.network);
-  run_on_theta(cell, course, outcome);
-  run_on_phi(cell, course, outcome);
+  identity.task_metric = mean_return(*identity.network, task.adaptation);
+  identity.identity_metric = mean_return(*identity.network, task.identity);
+  run_course(cell, course, config, outcome);
   return outcome;
 }
 
-Outcome text_trial(const Cell& cell) {
+Outcome text_trial(const Cell& cell, const PolicyTrial& config) {
   const Identity& identity = cell.identity();
   const Rng rng = cell.rng().stream("e5/text");
   const policy::TextTask task = policy::vowels_task(austen_tokenizer());
@@ -205,34 +321,44 @@ Outcome text_trial(const Cell& cell) {
     constexpr std::size_t kSamples = 16;
     return policy::continue_prompts(model, task, kSamples, rng.stream("judge")).mean_reward();
   };
-  const Course course{
+  Course course{
       .identity = identity,
       .mechanism = "reinforce",
-      .task_return = reward,
-      .identity_return =
-          [&](const nn::Model& model) { return score(model, identity.original.held_out); },
+      .look =
+          [&](const Store& theta, const nn::Model& function) {
+            return Stage{theta, rbl::observe(function, theta, identity.probes), reward(function),
+                         score(function, identity.original.held_out)};
+          },
       .learn =
-          [&](Ledger& ledger, const Store& target, const nn::Model& function) {
-            return policy::reinforce_text(ledger, target, function, task,
-                                          policy::vowels_config(target.role()),
+          [&](Ledger& ledger, const Store& target, const nn::Model& function, const Edit& edit) {
+            policy::TextConfig settings = policy::vowels_config(target.role());
+            edit(settings.goal, settings.writing);
+            return policy::reinforce_text(ledger, target, function, task, settings,
                                           "adapt." + target.name(), rng.stream("adapt"));
           },
-      .again =
-          [&](Ledger& ledger, const Store& theta) {
-            const rbl::Course again = {
-                .loss = task_loss(identity.original, rng.stream("back"), identity.back_batch),
-                .optimizer = rbl::adam({.lr = identity.back_lr}),
-                .steps = identity.back_steps};
-            rbl::run(ledger, theta, *identity.build(theta), again,
-                     {.state = "back." + theta.name(), .seed = cell.seed()});
-          },
+      .makers = {.rng = identity.rng},
       .behavior = lora_config()};
+  course.makers.fine_tune_back = [&](double times) {
+    const auto steps = static_cast<std::uint64_t>(static_cast<double>(identity.back_steps) * times);
+    return rbl::fine_tune_back(
+        [&, steps](Ledger& ledger, const Store& theta) {
+          rbl::run(ledger, theta, *identity.build(theta),
+                   {.loss = task_loss(identity.original, rng.stream("back"), identity.back_batch),
+                    .optimizer = rbl::adam({.lr = identity.back_lr}),
+                    .steps = steps},
+                   {.state = "back." + theta.name(), .seed = cell.seed()});
+        },
+        times == 1 ? "" : fmt::format("{}-steps", steps));
+  };
+  course.makers.distil_back = [&] { return distil_back(identity); };
   Outcome outcome;
-  run_on_theta(cell, course, outcome);
-  run_on_phi(cell, course, outcome);
+  run_course(cell, course, config, outcome);
   // The base metric of a row is f0's on the adaptation's task, which here is the reward.
   const double base = reward(*identity.network);
   for (Row& row : outcome.rows) row.task_metric_base = base;
+  for (Point& point : outcome.points) {
+    if (point.quantity == "return_before") point.value = base;
+  }
   return outcome;
 }
 

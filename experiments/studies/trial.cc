@@ -29,6 +29,12 @@ rbl::Course original_course(const Identity& identity, std::uint64_t steps) {
           .steps = steps};
 }
 
+Look usual_look(const Identity& identity) {
+  return [&identity](const Store& theta, const nn::Model& function) {
+    return look(identity, theta, function);
+  };
+}
+
 void price(Row& row, const rbl::Rollback& rollback, const Adapted& adapted, std::uint64_t writes,
            double adapt_seconds) {
   const rbl::Price paid = rollback.price();
@@ -60,6 +66,13 @@ Change commit_once(const std::function<Proposal(const Store& target)>& propose) 
   };
 }
 
+std::function<bool(const nn::Model& function)> diverged(const Identity& identity, double nats) {
+  return [&identity, nats](const nn::Model& function) {
+    const Tensor now = rbl::log_probabilities(nn::evaluate(function, identity.probes).compact());
+    return rbl::kl_divergence(identity.seen.log_p, now).mean >= nats;
+  };
+}
+
 rbl::BehaviorConfig lora_config() {
   return {.kind = "lora", .settings = {{"rank", 8}, {"alpha", 16}}};
 }
@@ -73,14 +86,18 @@ std::unique_ptr<rbl::Rollback> fine_tune_back(const Identity& identity, std::uin
 }
 
 std::unique_ptr<rbl::Rollback> distil_back(const Identity& identity) {
-  const Tensor& inputs = identity.original.train.x;
+  return distil_back(identity, identity.original.train.x, identity.rng.stream("distil"));
+}
+
+std::unique_ptr<rbl::Rollback> distil_back(const Identity& identity, const Tensor& inputs,
+                                           const Rng& stream) {
   return rbl::distil_back(
       {.inputs = inputs,
        .log_p = rbl::log_probabilities(nn::evaluate(*identity.network, inputs).compact()),
        .batch = identity.back_batch,
        .steps = identity.back_steps,
        .optimizer = rbl::adam({.lr = identity.back_lr}),
-       .rng = identity.rng.stream("distil")});
+       .rng = stream});
 }
 
 Stage look(const Identity& identity, const Store& theta, const nn::Model& function) {
@@ -142,7 +159,9 @@ Row make_row(const Identity& identity, const Label& label, std::string_view locu
 }
 
 std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, const Change& change,
-                                const Rollbacks& rollbacks, const LateArms& late) {
+                                const Rollbacks& rollbacks, const LateArms& late,
+                                const Look& other) {
+  const Look look_at = other ? other : usual_look(identity);
   const Stopwatch adapting;
   Ledger ledger(identity.level);
   const Store& theta = ledger.open("theta", Role::kIdentity);
@@ -162,7 +181,7 @@ std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, co
   };
   const Adapted adapted = change(ledger, theta, *model, hooks);
   for (const auto& rollback : rollbacks) rollback->after(theta);
-  const Stage stage = look(identity, theta, *model);
+  const Stage stage = look_at(theta, *model);
   const double adapt_seconds = adapting.seconds();
 
   Rollbacks later;
@@ -178,8 +197,8 @@ std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, co
     const auto fork_model = identity.build(fork);
     rbl::Subject subject(ledger, fork, *fork_model);
     rollback.undo(subject);
-    Row row = make_row(identity, label, "theta", rollback.id(), stage,
-                       look(identity, fork, subject.function()));
+    Row row =
+        make_row(identity, label, "theta", rollback.id(), stage, look_at(fork, subject.function()));
     price(row, rollback, adapted, writes, adapt_seconds);
     rows.push_back(std::move(row));
   };
@@ -190,7 +209,8 @@ std::vector<Row> trial_on_theta(const Identity& identity, const Label& label, co
 
 std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, const Change& change,
                               const Rollbacks& rollbacks, const Rng& stream,
-                              const rbl::BehaviorConfig& config) {
+                              const rbl::BehaviorConfig& config, const Look& other) {
+  const Look look_at = other ? other : usual_look(identity);
   const Stopwatch adapting;
   Ledger ledger(identity.level);
   const Store& phi = ledger.open("phi", Role::kBehavior);
@@ -200,7 +220,7 @@ std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, cons
   const rbl::Attached function = rbl::attach(*identity.network, behavior);
   const Adapted adapted = change(ledger, phi, function, {});
   for (const auto& rollback : rollbacks) rollback->after(*identity.theta);
-  const Stage stage = look(identity, *identity.theta, function);
+  const Stage stage = look_at(*identity.theta, function);
   const double adapt_seconds = adapting.seconds();
 
   std::vector<Row> rows;
@@ -208,7 +228,7 @@ std::vector<Row> trial_on_phi(const Identity& identity, const Label& label, cons
     rbl::Subject subject(ledger, *identity.theta, *identity.network, behavior);
     rollback->undo(subject);
     Row row = make_row(identity, label, "phi", rollback->id(), stage,
-                       look(identity, *identity.theta, subject.function()));
+                       look_at(*identity.theta, subject.function()));
     price(row, *rollback, adapted, 0, adapt_seconds);
     row.phi_digest = hex(fingerprint(phi));
     row.bytes_behavior = phi.bytes();

@@ -160,7 +160,7 @@ TEST_P(Trainers, TellOfEveryCommitToWhatTheyTrain) {
       };
   identity.train(task, GetParam(), settings);
   // A step an update, or one for each of two minibatches in four epochs.
-  EXPECT_EQ(seen.size(), GetParam() == Trainer::kPpo ? 4U * 4 * 2 : 4U);
+  ASSERT_EQ(seen.size(), GetParam() == Trainer::kPpo ? 4U * 4 * 2 : 4U);
   EXPECT_EQ(seen.back(), fingerprint(identity.theta));
   EXPECT_NE(seen.front(), seen.back());
 }

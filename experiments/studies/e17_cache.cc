@@ -20,92 +20,20 @@
 #include <utility>
 #include <vector>
 
-#include "experiments/data_sets/data_set.h"
-#include "experiments/data_sets/windows.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/targets.h"
 #include "experiments/usage_error.h"
-#include "nn/gpt.h"
 #include "nn/kv_cache.h"
 #include "tensor/error.h"
 
 namespace palinode::experiments {
 namespace {
 
-constexpr std::string_view kOwnModel = "bytes-gpt";
-
-const std::vector<Knob> kKnobs = with_subjects(
-    {"bytes-gpt"}, {"bytes-gpt"},
-    {{"steps", "of Adam for each behavior", 20.0, 100.0}, {"sequences", "read", 16.0, 64.0}});
-
-// --- A small model of bytes, for this study alone
-
-constexpr std::size_t kContext = 32, kBatch = 8;
-constexpr std::uint64_t kPretraining = 100;
-
-std::vector<Token> bytes_of(std::string_view name) {
-  const Text text = load_text(data_set(name));
-  std::vector<Token> bytes;
-  for (const char c : text.train()) bytes.push_back(static_cast<unsigned char>(c));
-  return bytes;
-}
-
-struct Texts {
-  std::vector<Token> devil, kjv, austen;
-};
-
-const Texts& texts() {
-  static const Texts kTexts = {bytes_of("devil"), bytes_of("kjv"), bytes_of("austen")};
-  return kTexts;
-}
-
-Task text_task(std::string name, const std::vector<Token>& tokens) {
-  Task task;
-  task.name = std::move(name);
-  task.batches = [&tokens](const Rng& stream, std::size_t size) -> BatchAt {
-    return [windows = Windows(tokens, stream, size, kContext)](std::uint64_t t) {
-      return windows.at(t);
-    };
-  };
-  const WindowCover cover(tokens, 64, kContext);
-  task.train = cover.at(0);
-  task.held_out = cover.at(cover.batches() - 2);
-  return task;
-}
-
-std::unique_ptr<Identity> bytes_gpt(std::uint64_t seed, Ledger::Level level) {
-  auto identity = std::make_unique<Identity>();
-  identity->rng = Rng(seed);
-  identity->level = level;
-  identity->model = "gpt-2x32-bytes";
-  identity->data = "devil";
-  identity->classes = 256;
-  identity->ledger = std::make_unique<Ledger>(level);
-  identity->theta = &identity->ledger->open("theta", Role::kIdentity);
-  identity->build = [](const Store& theta) {
-    return std::make_unique<nn::Gpt>(
-        theta,
-        nn::GptConfig{.vocab = 256, .context = kContext, .layers = 2, .heads = 2, .width = 32});
-  };
-  identity->network = identity->build(*identity->theta);
-  identity->original = text_task("devil", texts().devil);
-  identity->tasks = {text_task("kjv", texts().kjv), text_task("austen", texts().austen)};
-  identity->recipes = {{Mechanism::kAdam, {3e-3, 1e-2, kBatch}}};
-  identity->probes = identity->original.held_out.x;
-  identity->init = [build = identity->build, stream = identity->rng.stream("init")](
-                       const Store& theta) { return build(theta)->init(stream); };
-  identity->pretraining = {
-      .loss = task_loss(identity->original, identity->rng.stream("identity"), kBatch),
-      .optimizer = rbl::adam({.lr = 3e-3}),
-      .steps = kPretraining};
-  identity->ledger->commit(identity->init(*identity->theta));
-  rbl::run(*identity->ledger, *identity->theta, *identity->network, identity->pretraining,
-           {.state = "adam.theta", .seed = seed});
-  finish(*identity);
-  return identity;
-}
-
-// --- Reading with a cache while the behavior is switched
+const std::vector<Knob> kKnobs =
+    with_subjects({"bytes-gpt"}, {"bytes-gpt"},
+                  {{"seeds_medium", "seeds of each medium model", kQuickSeeds, kFullSeeds},
+                   {"steps", "of Adam for each behavior", 20.0, 100.0},
+                   {"sequences", "read", 16.0, 64.0}});
 
 // What is attached now, or nothing. Without keys it looks the same to a cache whatever that is.
 class Switch : public nn::Seam {
@@ -205,9 +133,7 @@ void train(PhiUnit& unit, const Identity& identity, const Task& task, const Rng&
 }
 
 Outcome run(const Cell& cell) {
-  std::unique_ptr<const Identity> own;
-  if (cell.model() == kOwnModel) own = bytes_gpt(cell.seed(), cell.options().level);
-  const Identity& identity = own ? *own : cell.identity();
+  const Identity& identity = cell.identity();
   if (identity.probes.dtype() != Dtype::kI32) {
     throw UsageError(fmt::format("E17: {} reads no tokens and keeps no cache", identity.model));
   }

@@ -1,9 +1,11 @@
 // E1: exact unload. A behavior is attached to the frozen identity, trained, and detached; then a
-// second one over the same identity.
+// second one over the same identity. Every kind of behavior is tried on every model that it fits.
 //
 // Paper: table "recoverability by mechanism", row behavioral (RF 1, KL and JS below 1e-6). Here the
 // bar is equal bits.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
@@ -30,20 +32,28 @@ rbl::Certificate certificate(const Identity& identity) {
                       rbl::observe(*identity.network, *identity.theta, identity.probes));
 }
 
-const std::vector<Knob> kKnobs =
-    with_subjects({"digits-mlp", "digits-bn-mlp", "lande"},
-                  {"digits-mlp", "digits-bn-mlp", "lande", "fashion-cnn", "tied-gpt", "austen-gpt"},
-                  {{"kind_steps", "steps of Adam for each kind of behavior", 60.0, 100.0},
-                   {"kind_steps_large", "the same on medium and large models", 10.0, 20.0}});
+const std::vector<Knob> kKnobs = with_subjects(
+    {"digits-mlp", "digits-bn-mlp", "lande", "bytes-gpt"},
+    {"digits-mlp", "digits-bn-mlp", "lande", "bytes-gpt", "fashion-cnn", "tied-gpt", "austen-gpt"},
+    {{"kind_steps", "steps of Adam for each kind of behavior", 60.0, 100.0},
+     {"kind_steps_large", "the same on medium and large models", 10.0, 20.0}});
 
-// Every kind that can enter this model, for a number of steps. A soft prompt needs places of its
-// own before the tokens, and a language model's windows here fill its context.
+// Whether the kind has a site in this model and room for what it adds: a soft prompt takes places
+// of the context, which the sequences of the larger language models fill.
+bool fits(const rbl::BehaviorKind& kind, const Identity& identity) {
+  if (kind.sites(*identity.network).empty()) return false;
+  if (kind.name != "soft-prompt") return true;
+  const auto length = std::ranges::find(kind.settings, "length", &rbl::Setting::name);
+  return length->usual <= static_cast<double>(identity.room);
+}
+
+// Every kind that fits this model, for a number of steps.
 void every_kind(const Cell& cell, Outcome& outcome) {
   const Identity& identity = cell.identity();
   const std::uint64_t steps = cell.settings().count(
       scale_of(cell.model()) != Scale::kSmall ? "kind_steps_large" : "kind_steps");
   for (const rbl::BehaviorKind& kind : rbl::behavior_kinds()) {
-    if (kind.sites(*identity.network).empty() || kind.name == "soft-prompt") continue;
+    if (!fits(kind, identity)) continue;
     const Rng stream = identity.rng.stream(fmt::format("e1/{}", kind.name));
     const Change change = [&](Ledger& ledger, const Store& target, const nn::Model& function,
                               const Hooks& hooks) {

@@ -59,6 +59,7 @@ struct Identity {
   Ledger::Level level{};    // of the ledgers of the trials
   std::string model, data;  // as in rows
   std::size_t classes = 0;
+  std::size_t room = 0;  // places of a language model's context that its sequences leave free
 
   std::unique_ptr<Ledger> ledger;  // holds theta; frozen
   const Store* theta = nullptr;

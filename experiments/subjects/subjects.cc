@@ -10,13 +10,13 @@
 namespace palinode::experiments {
 
 extern const std::vector<SubjectInfo> kDigitsSubjects, kDigitsBnSubjects, kImageSubjects,
-    kTextSubjects, kDetectorSubjects;
+    kTextSubjects, kByteSubjects, kDetectorSubjects;
 
 std::span<const SubjectInfo> subject_infos() {
   static const std::vector<SubjectInfo> kAll = [] {
     std::vector<SubjectInfo> all;
     for (const std::vector<SubjectInfo>* part :
-         {&kDigitsSubjects, &kDigitsBnSubjects, &kImageSubjects, &kTextSubjects,
+         {&kDigitsSubjects, &kDigitsBnSubjects, &kImageSubjects, &kTextSubjects, &kByteSubjects,
           &kDetectorSubjects}) {
       all.insert(all.end(), part->begin(), part->end());
     }

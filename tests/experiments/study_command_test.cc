@@ -67,7 +67,7 @@ TEST(StudyList, PrintsEveryModel) {
       EXPECT_EQ(lines.find("\n" + name + " ", at + 1), std::string::npos) << name;
     }
   }
-  EXPECT_TRUE(has(ended.out, "\nbytes-gpt          E17's own\n"));
+  EXPECT_TRUE(has(ended.out, "\ngrid-goal          E5's own\n"));
 }
 
 TEST(Set, EndsWithTwoForWhatCannotBeMeant) {

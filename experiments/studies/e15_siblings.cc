@@ -12,11 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "experiments/studies/recast.h"
+#include "experiments/studies/changes.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
-#include "experiments/subjects/labelled_task.h"
-#include "rbl/merge.h"
 
 namespace palinode::experiments {
 namespace {
@@ -30,54 +28,24 @@ const std::vector<Knob> kKnobs =
                    {"iterations", "most of R15", 20.0, 60.0},
                    {"seeds", "seeds of each model", 10.0, 10.0}});
 
-// The same images, labels moved by number + 1: as many tasks as there are siblings, up to classes.
-Task task_of(const Identity& identity, std::size_t number) {
-  const std::size_t by = number % (identity.classes - 1) + 1;
-  const Labelled& train = identity.original.train;
-  return labelled_task(fmt::format("{}-moved-{}", identity.original.name, by),
-                       with_labels_moved(train.rows(0, train.size() / 2), by, identity.classes),
-                       with_labels_moved(identity.original.held_out, by, identity.classes));
-}
-
-rbl::LowRankDelta trained_delta(const Identity& identity, std::size_t number, double rank) {
-  const rbl::BehaviorConfig config{.kind = "lora", .settings = {{"rank", rank}, {"alpha", rank}}};
-  const Rng stream = identity.rng.stream("e15").stream(number);
-  Ledger ledger(identity.level);
-  const Store& phi = ledger.open("phi", Role::kBehavior);
-  const auto lora = rbl::make_behavior(phi, *identity.network, config);
-  ledger.commit(lora->init(stream.stream("lora")));
-  const rbl::Attached function = rbl::attach(*identity.network, lora);
-  adapt(ledger, phi, function, identity, task_of(identity, number), Mechanism::kAdam, stream);
-  return rbl::low_rank_of(phi, 1);
-}
-
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();
   const Settings& settings = cell.settings();
   Outcome outcome;
   for (const double rank : settings.numbers("ranks")) {
     const auto most = static_cast<std::size_t>(std::ranges::max(settings.numbers("siblings")));
-    std::vector<std::unique_ptr<Fork>> others;
-    const rbl::LowRankDelta own = trained_delta(identity, 0, rank);
-    for (std::size_t i = 1; i < most; ++i) {
-      others.push_back(std::make_unique<Fork>(identity));
-      Fork& fork = *others.back();
-      fork.ledger().commit(rbl::add_low_rank(fork.theta(), trained_delta(identity, i, rank), {}));
-    }
+    const Rng stream = identity.rng.stream("e15");
+    const LearnedDelta own = learn_delta(identity, moved_task(identity, 0), rank, stream.stream(0));
+    const auto others = merged_siblings(identity, most - 1, rank, stream);
     Rollbacks rollbacks;
     for (const double n : settings.numbers("siblings")) {
-      std::vector<const Store*> siblings;
-      for (std::size_t i = 1; i < static_cast<std::size_t>(n); ++i) {
-        siblings.push_back(&others[i - 1]->theta());
-      }
       rollbacks.push_back(rbl::recover_from_siblings(
-          siblings,
+          stores_of(others, static_cast<std::size_t>(n) - 1),
           {.rank = static_cast<std::size_t>(rank), .iterations = settings.count("iterations")}));
     }
-    std::vector<Row> rows = trial_on_theta(
-        identity, {"E15", fmt::format("merge-rank-{:g}", rank)},
-        commit_once([&own](const Store& theta) { return rbl::add_low_rank(theta, own, {}); }),
-        rollbacks);
+    std::vector<Row> rows =
+        trial_on_theta(identity, {"E15", fmt::format("merge-rank-{:g}", rank)},
+                       merge({own.delta, {.steps = 0, .reached = true}}), rollbacks);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       Row& row = rows[i];
       const double n = settings.numbers("siblings")[i];

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/studies/recast.h"
+#include "experiments/studies/changes.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
 #include "rbl/anchor.h"
@@ -45,15 +45,9 @@ std::vector<Tensor> fisher_of(const Cell& cell) {
 void sweep_one(const Cell& cell, const Penalty& penalty, Outcome& outcome) {
   const Identity& identity = cell.identity();
   const rbl::Anchor anchor(*identity.theta, penalty.lambda, penalty.fisher);
-  const Change change = [&](Ledger& ledger, const Store& theta, const nn::Model& function,
-                            const Hooks& hooks) {
-    rbl::Course course =
-        course_of(identity, identity.shifted(), Mechanism::kAdam,
-                  rate_of(identity, Mechanism::kAdam, theta), identity.rng.stream("e19/adapt"));
-    if (penalty.lambda > 0) course.loss = anchor.hold(course.loss, theta);
-    return adapt(ledger, theta, function, identity, identity.shifted(), course,
-                 Goal{.score = std::nullopt, .most_steps = cell.settings().count("steps")}, hooks);
-  };
+  const Change change =
+      learn_held(identity, penalty.lambda > 0 ? &anchor : nullptr, identity.rng.stream("e19/adapt"),
+                 {.score = std::nullopt, .most_steps = cell.settings().count("steps")});
   Rollbacks rollbacks;
   rollbacks.push_back(penalty.lambda > 0 ? rbl::anchored(anchor) : rbl::no_rollback());
   rollbacks.push_back(fine_tune_back(identity));

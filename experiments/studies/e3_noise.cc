@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "experiments/studies/changes.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
-#include "rbl/mutate.h"
 
 namespace palinode::experiments {
 namespace {
@@ -25,12 +25,6 @@ const std::vector<Knob> kKnobs = with_subjects(
       Numbers{1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 5e-2, 1e-1, 3e-1, 1}},
      {"alphas_large", "the same on medium and large models", Numbers{0.01, 0.05, 0.3},
       Numbers{1e-3, 1e-2, 5e-2, 3e-1, 1}}});
-
-Change add_noise(double alpha, const Rng& stream, rbl::Storage storage = rbl::Storage::kFull) {
-  return commit_once([alpha, stream, storage](const Store& target) {
-    return rbl::noise(target, alpha, stream, storage);
-  });
-}
 
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();

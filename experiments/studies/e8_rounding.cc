@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "autograd/op_linalg.h"
-#include "experiments/studies/recast.h"
+#include "experiments/studies/changes.h"
 #include "experiments/studies/study.h"
 #include "experiments/studies/trial.h"
 #include "rbl/diagnostics/recovery.h"
@@ -259,11 +259,8 @@ void add_rows(const Sweep& sweep) {
       rollbacks.push_back(rbl::subtract_delta());
     }
     const Label label{"E8", fmt::format("merge-{}", sweep.type()), ratio};
-    sweep.outcome.add(trial_on_theta(sweep.identity, label,
-                                     commit_once([&delta, config](const Store& theta) {
-                                       return rbl::add_low_rank(theta, delta, config);
-                                     }),
-                                     rollbacks));
+    sweep.outcome.add(trial_on_theta(
+        sweep.identity, label, merge({delta, {.steps = 0, .reached = true}}, config), rollbacks));
   }
 }
 

@@ -5,7 +5,9 @@
 // Each is judged by its power: how often it is above its threshold, which is calibrated on the
 // null, the identity against itself. "outputs" compares the outputs themselves, which are
 // reproducible: the null is 0 and so is the threshold. "sampled" is an auditor who sees so many
-// answers to each probe and knows their frequencies only.
+// answers to each probe and knows their frequencies only. A score's whole receiver operating
+// characteristic is given too: how often a leak is found ("true-positives") at each rate of false
+// positives, and the area under the curve ("auc"), which is 0.5 for a score that tells nothing.
 //
 // "reference code": 0.5 KL + 0.3 |entropy difference| + 0.2 (1 - cosine of hidden states), its KL
 // being the constant 0 it is there. Entropies are those of the sampled answers; hidden states come
@@ -39,7 +41,9 @@ const std::vector<Knob> kKnobs =
                    {"probes", "of which one leaks", 64.0, 64.0},
                    {"answers", "sampled for each probe", 50.0, 100.0},
                    {"repeats", "of the null and of each leak", 60.0, 200.0},
-                   {"false_positives", "wanted", 0.05, 0.05}});
+                   {"false_positives", "wanted", 0.05, 0.05},
+                   {"roc", "rates of false positives of the curves, ascending",
+                    Numbers{0.02, 0.05, 0.1, 0.2, 0.5}, Numbers{0.01, 0.02, 0.05, 0.1, 0.2, 0.5}}});
 
 constexpr double kReferenceTau = 0.05;
 
@@ -100,8 +104,8 @@ Outcome run(const Cell& cell) {
   const auto leaked = [&](double size) { return rbl::plant_leak(log_p, place, size); };
 
   Outcome outcome;
-  const auto add = [&](const char* series, const char* variable, double at, const char* quantity,
-                       double value) {
+  const auto add = [&](const std::string& series, const char* variable, double at,
+                       const char* quantity, double value) {
     outcome.points.push_back(cell.point(series, variable, at, quantity, value, identity.data));
   };
   for (const double size : leaks) {
@@ -115,14 +119,25 @@ Outcome run(const Cell& cell) {
   const rbl::PowerCurve exact = rbl::ils_power(log_p, leaks, leaked, config, stream);
   config.draws = settings.count("answers");
   const rbl::PowerCurve sampled = rbl::ils_power(log_p, leaks, leaked, config, stream);
-  for (const rbl::LeakPower& leak : exact.leaks) {
-    add("outputs, mean", "leak", leak.size, "power", leak.by_mean.rate);
-    add("outputs, max", "leak", leak.size, "power", leak.by_max.rate);
-  }
-  for (const rbl::LeakPower& leak : sampled.leaks) {
-    add("sampled, mean", "leak", leak.size, "power", leak.by_mean.rate);
-    add("sampled, max", "leak", leak.size, "power", leak.by_max.rate);
-  }
+  const Numbers& rates = settings.numbers("roc");
+  const auto add_roc = [&](const std::string& series, double size,
+                           const rbl::NullDistribution& null, const std::vector<double>& scores) {
+    add(series, "leak", size, "auc", rbl::roc_area(null, scores));
+    for (const rbl::RocPoint& p : rbl::roc(null, scores, rates)) {
+      add(fmt::format("{}, leak {:g}", series, size), "false-positives", p.false_positives,
+          "true-positives", p.true_positives);
+    }
+  };
+  const auto add_power = [&](const std::string& seen, const rbl::PowerCurve& curve) {
+    for (const rbl::LeakPower& leak : curve.leaks) {
+      add(seen + ", mean", "leak", leak.size, "power", leak.by_mean.rate);
+      add(seen + ", max", "leak", leak.size, "power", leak.by_max.rate);
+      add_roc(seen + ", mean", leak.size, curve.null_mean, leak.means);
+      add_roc(seen + ", max", leak.size, curve.null_max, leak.maxima);
+    }
+  };
+  add_power("outputs", exact);
+  add_power("sampled", sampled);
   add("outputs, mean", "", 0, "tau", exact.tau_mean);
   add("outputs, max", "", 0, "tau", exact.tau_max);
   add("sampled, mean", "", 0, "tau", sampled.tau_mean);
@@ -130,21 +145,23 @@ Outcome run(const Cell& cell) {
 
   const ReferenceScore reference(identity, log_p, config.draws);
   const Rng of_reference = stream.stream("reference-code");
-  const double tau = rbl::calibrated_tau(
-      rbl::null_distribution(
-          "sampled answers", config.repeats,
-          [&](std::uint64_t r) { return reference(log_p, of_reference.stream("null").stream(r)); }),
-      config.false_positives);
+  const rbl::NullDistribution null = rbl::null_distribution(
+      "sampled answers", config.repeats,
+      [&](std::uint64_t r) { return reference(log_p, of_reference.stream("null").stream(r)); });
+  const double tau = rbl::calibrated_tau(null, config.false_positives);
   add("reference code", "", 0, "tau", tau);
   for (std::size_t i = 0; i < leaks.size(); ++i) {
     const Tensor after = leaked(leaks[i]);
-    const auto score = [&](std::uint64_t r) {
-      return reference(after, of_reference.stream("leak").stream(i).stream(r));
-    };
+    std::vector<double> scores;
+    for (std::uint64_t r = 0; r < config.repeats; ++r) {
+      scores.push_back(reference(after, of_reference.stream("leak").stream(i).stream(r)));
+    }
+    const auto score = [&scores](std::uint64_t r) { return scores[r]; };
     add("reference code", "leak", leaks[i], "power",
         rbl::detection_rate(tau, config.repeats, score).rate);
     add("reference code, tau 0.05", "leak", leaks[i], "power",
         rbl::detection_rate(kReferenceTau, config.repeats, score).rate);
+    add_roc("reference code", leaks[i], null, scores);
   }
   return outcome;
 }
@@ -152,9 +169,11 @@ Outcome run(const Cell& cell) {
 // Outputs are reproducible: whatever leaks is found, and nothing else.
 std::string fault(std::span<const Row> /*rows*/, std::span<const Point> points) {
   for (const Point& p : points) {
-    if (p.study != "E12" || p.quantity != "power" || !p.series.starts_with("outputs")) continue;
-    if (p.value != (p.at > 0 ? 1 : 0)) {
-      return "E12 " + p.series + " seed " + std::to_string(p.seed) + ": power " +
+    const bool power = p.quantity == "power", area = p.quantity == "auc";
+    if (p.study != "E12" || !(power || area) || !p.series.starts_with("outputs")) continue;
+    const double blind = area ? 0.5 : 0;
+    if (p.value != (p.at > 0 ? 1 : blind)) {
+      return "E12 " + p.series + " seed " + std::to_string(p.seed) + ": " + p.quantity + " " +
              std::to_string(p.value) + " at a leak of " + std::to_string(p.at);
     }
   }

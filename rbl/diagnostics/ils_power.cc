@@ -83,6 +83,34 @@ Rate detection_rate(double tau, std::size_t trials, FunctionRef<double(std::uint
   return wilson(hits, trials);
 }
 
+std::vector<RocPoint> roc(const NullDistribution& null, std::span<const double> leaked,
+                          std::span<const double> false_positives) {
+  if (leaked.empty()) throw ShapeError(fmt::format("ROC against {}: no scores", null.source));
+  std::vector<RocPoint> curve;
+  for (const double rate : false_positives) {
+    const double tau = calibrated_tau(null, rate);
+    const auto found = std::ranges::count_if(leaked, [tau](double score) { return score > tau; });
+    curve.push_back({rate, static_cast<double>(found) / static_cast<double>(leaked.size())});
+  }
+  return curve;
+}
+
+double roc_area(const NullDistribution& null, std::span<const double> leaked) {
+  if (null.scores.empty() || leaked.empty()) {
+    throw ShapeError(fmt::format("ROC against {}: {} scores of the null and {} of the leak",
+                                 null.source, null.scores.size(), leaked.size()));
+  }
+  // Twice the pairs won: a tie is one, so the sum is a whole number and exact.
+  std::uint64_t won = 0;
+  for (const double score : leaked) {
+    const auto [first, last] = std::ranges::equal_range(null.scores, score);
+    const auto below = first - null.scores.begin(), not_above = last - null.scores.begin();
+    won += static_cast<std::uint64_t>(below + not_above);
+  }
+  const auto pairs = static_cast<double>(null.scores.size()) * static_cast<double>(leaked.size());
+  return static_cast<double>(won) / (2 * pairs);
+}
+
 Tensor plant_leak(const Tensor& log_p, std::size_t probe, double size) {
   const Shape& shape = log_p.shape();
   if (shape.rank() != 2 || shape.last() < 2 || probe >= shape[0]) {
@@ -121,7 +149,9 @@ PowerCurve ils_power(const Tensor& log_p, std::span<const double> sizes,
     curve.leaks.push_back({.size = sizes[i],
                            .kl = kl_divergence(log_p, after).mean,
                            .by_mean = above(curve.tau_mean, scores.means),
-                           .by_max = above(curve.tau_max, scores.maxima)});
+                           .by_max = above(curve.tau_max, scores.maxima),
+                           .means = scores.means,
+                           .maxima = scores.maxima});
   }
   return curve;
 }

@@ -35,6 +35,21 @@ double calibrated_tau(const NullDistribution& null, double false_positives);
 // The share of trials whose score is above tau.
 Rate detection_rate(double tau, std::size_t trials, FunctionRef<double(std::uint64_t)> score);
 
+// A point of a receiver operating characteristic: how often a leak is found by a threshold that
+// the null passes so often.
+struct RocPoint {
+  double false_positives = 0;  // wanted; the threshold is calibrated_tau's for it
+  double true_positives = 0;   // the share of the leak's scores above it
+};
+// One point for each rate, in their order. Throws ShapeError for no scores, and as calibrated_tau.
+std::vector<RocPoint> roc(const NullDistribution& null, std::span<const double> leaked,
+                          std::span<const double> false_positives);
+
+// The area under the whole curve: the probability that a leak's score is above one of the null,
+// ties counting half (Mann and Whitney 1947; Hanley and McNeil 1982). 1: every leak is above every
+// null; 0.5: the score does not tell them apart. Throws ShapeError for no scores on either side.
+double roc_area(const NullDistribution& null, std::span<const double> leaked);
+
 // A leak into one probe: the log-odds of its most likely class lowered by `size` nats, the other
 // rows as they were. Size 0 returns the same bits. log_p f64 [probes, classes], classes > 1.
 Tensor plant_leak(const Tensor& log_p, std::size_t probe, double size);
@@ -49,6 +64,7 @@ struct LeakPower {
   double size = 0;
   double kl = 0;         // KL(f0 || leaked), mean over probes, of the outputs themselves
   Rate by_mean, by_max;  // leaks found by mean ILS and by max ILS
+  std::vector<double> means = {}, maxima = {};  // the scores of each repeat
 };
 
 struct PowerCurve {

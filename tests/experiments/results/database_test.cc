@@ -61,7 +61,8 @@ struct Written {
     config.overrides = {{"E3", "models=[\"digits-mlp\"]"},
                         {"E3", "alphas=[0.01, 0.3]"},
                         {"E12", "leaks=[0, 8]"},
-                        {"E12", "repeats=40"}};
+                        {"E12", "repeats=40"},
+                        {"E12", "roc=[0.05]"}};
     json = results_json(config, run_suite(config));
     write_database(path, json);
   }

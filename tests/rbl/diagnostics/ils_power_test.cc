@@ -35,6 +35,60 @@ TEST(Tau, IsExceededByFreshScoresAtMostAsOftenAsWanted) {
   EXPECT_LT(rate.lo, 0.06);
 }
 
+// Every pair of a leak and a null, one by one.
+double counted_area(const std::vector<double>& null, const std::vector<double>& leaked) {
+  double won = 0;
+  for (const double leak : leaked) {
+    for (const double each : null) won += leak > each ? 1 : leak == each ? 0.5 : 0;
+  }
+  return won / static_cast<double>(null.size() * leaked.size());
+}
+
+NullDistribution of_scores(const std::vector<double>& scores) {
+  return null_distribution("test", scores.size(), [&](std::uint64_t r) { return scores[r]; });
+}
+
+TEST(Roc, ItsAreaIsTheShareOfPairsWonWithTiesHalf) {
+  EXPECT_EQ(roc_area(of_scores({1, 2, 3}), std::vector<double>{4, 5}), 1);
+  EXPECT_EQ(roc_area(of_scores({1, 2, 3}), std::vector<double>{0, -1}), 0);
+  EXPECT_EQ(roc_area(of_scores({0, 0, 0}), std::vector<double>{0, 0}), 0.5);
+  EXPECT_EQ(roc_area(of_scores({1, 2}), std::vector<double>{2}), 0.75);
+  // Few different values, so that many are equal.
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const Rng rng(seed);
+    std::vector<double> null, leaked;
+    for (std::uint64_t r = 0; r < 30 + seed; ++r) {
+      null.push_back(static_cast<double>(rng.stream("null").below(r, 6)));
+    }
+    for (std::uint64_t r = 0; r < 25; ++r) {
+      leaked.push_back(static_cast<double>(rng.stream("leak").below(r, 8)));
+    }
+    EXPECT_DOUBLE_EQ(roc_area(of_scores(null), leaked), counted_area(null, leaked)) << seed;
+  }
+}
+
+TEST(Roc, HasThePowerAtEachRateByTheThresholdOfThatRate) {
+  const NullDistribution null = null_of(99);  // 1 to 99
+  const std::vector<double> leaked = {10, 60, 95, 96, 100}, rates = {0.01, 0.05, 0.5};
+  const std::vector<RocPoint> curve = roc(null, leaked, rates);
+  ASSERT_EQ(curve.size(), 3U);
+  EXPECT_EQ(curve[0].true_positives, 0.2);  // above 99
+  EXPECT_EQ(curve[1].true_positives, 0.4);  // above 95, which is no detection itself
+  EXPECT_EQ(curve[2].true_positives, 0.8);  // above 50
+  for (std::size_t i = 0; i < rates.size(); ++i) EXPECT_EQ(curve[i].false_positives, rates[i]);
+}
+
+TEST(Roc, RefusesNoScoresAndARateThatIsTooSmall) {
+  const std::vector<double> none, one = {1}, rates = {0.01};
+  EXPECT_MESSAGE(roc_area(null_of(3), none), ShapeError,
+                 "ROC against test: 3 scores of the null and 0 of the leak");
+  EXPECT_MESSAGE(roc_area({.source = "test", .scores = {}}, one), ShapeError,
+                 "ROC against test: 0 scores of the null and 1 of the leak");
+  EXPECT_MESSAGE(roc(null_of(99), none, rates), ShapeError, "ROC against test: no scores");
+  EXPECT_MESSAGE(roc(null_of(98), one, rates), ShapeError,
+                 "tau: 98 repeats can't calibrate a false positive rate of 0.01");
+}
+
 TEST(PlantLeak, TouchesOneProbeOnly) {
   const Tensor log_p = log_probabilities(Rng(1).normal({8, 5}, Dtype::kF64));
   const Divergence found = kl_divergence(log_p, plant_leak(log_p, 3, 0.5));

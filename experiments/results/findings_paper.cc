@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "experiments/results/findings_parts.h"
 #include "experiments/results/paper.h"
@@ -89,21 +90,23 @@ std::string mechanisms(const ordered_json& results) {
          "rollback of weights. It reports no policy gradient.\n\n";
 }
 
-std::string elimination(const ordered_json& results) {
-  std::string text = "### Elimination (figure and table)\n\n";
+// One quantity of E2 at the shares of the paper's table, its own figures first.
+std::string elimination_table(const ordered_json& results, const char* quantity,
+                              const std::string& heading, double paper::Elimination::*papers) {
   std::vector<ordered_json> curves = of_study(results.at("curves"), "E2");
-  std::erase_if(curves, [](const ordered_json& c) { return c.at("quantity") != "kl"; });
+  std::erase_if(curves, [quantity](const ordered_json& c) { return c.at("quantity") != quantity; });
   std::vector<std::string> series;
   for (const ordered_json& curve : curves) {
     const std::string name = curve.at("series");
     if (std::ranges::find(series, name) == series.end()) series.push_back(name);
   }
-  std::vector<std::string> header = {"share eliminated", "paper: KL"};
-  header.insert(header.end(), series.begin(), series.end());
+  std::vector<std::string> header = {"share eliminated", "paper: " + heading};
+  for (const std::string& name : series) header.push_back(heading + ", " + name);
   Table table(header);
   for (const paper::Elimination& row : paper::kElimination) {
+    const double x = row.*papers;
     std::vector<std::string> cells = {fmt::format("{:g}", row.share),
-                                      row.kl > 1e-6 ? fmt::format("{:g}", row.kl) : "below 1e-6"};
+                                      x > 1e-6 ? fmt::format("{:g}", x) : "below 1e-6"};
     for (const std::string& name : series) {
       const auto here = std::ranges::find_if(curves, [&](const ordered_json& curve) {
         return curve.at("series") == name &&
@@ -113,32 +116,71 @@ std::string elimination(const ordered_json& results) {
     }
     table.add(cells);
   }
-  return text + table.text() +
+  return table.text();
+}
+
+std::string elimination(const ordered_json& results) {
+  return "### Elimination (figure and table)\n\n" +
+         elimination_table(results, "kl", "KL", &paper::Elimination::kl) +
+         elimination_table(results, "js", "JS", &paper::Elimination::js) +
          "The paper's rows at 0.001, 0.01 and 0.05 are noise on base weights, filed as elimination "
-         "rates. Its threshold comes from "
+         "rates; its JS of 9.63 is above ln 2 = 0.693, the most that JS can be, and equals a KL of "
+         "its logs. Its threshold comes from "
          "pruning LoRA's two factors together: the factor that starts at 0 dies first, and where "
          "depends on the learning rate and the steps (study E2 prints the prediction).\n\n";
 }
 
+// The weights of each model of the rows: places of E9's curves, which are named as the program
+// names a model and not as a row does.
+std::map<std::string, double> weights(const ordered_json& results) {
+  std::map<std::string, double> found;
+  for (const ordered_json& row : results.at("rows")) {
+    found[row.at("model")] = row.at("words").get<double>();
+  }
+  return found;
+}
+
+// "97.2 % of answers": the mean share of outputs equal to f0's after a group's rollback; nothing if
+// it was not measured.
+std::string share_equal(const std::vector<ordered_json>& curves, const ordered_json& group,
+                        double parameters) {
+  const std::string rollback = group.at("rollback"), variant = group.at("variant");
+  const std::string series = fmt::format("{}, {}{}{}", group.at("locus").get<std::string>(),
+                                         rollback, variant.empty() ? "" : " ", variant);
+  for (const ordered_json& curve : curves) {
+    const std::string quantity = curve.at("quantity");
+    if (curve.at("series") != series || curve.at("at") != parameters ||
+        !quantity.starts_with("equal-")) {
+      continue;
+    }
+    return fmt::format("{:.4g} % of {}", 100 * curve.at("mean").get<double>(), quantity.substr(6));
+  }
+  return "";
+}
+
 std::string scale(const ordered_json& results) {
   std::string text = "### Recoverability by scale (figure and table)\n\n";
-  Table table({"model", "rollback", "RF", "bits back", "paper"});
+  Table table({"model", "rollback", "RF", "bits back", "equal to f0's", "paper: equal texts"});
+  const std::map<std::string, double> sizes = weights(results);
+  const std::vector<ordered_json> curves = of_study(results.at("curves"), "E9");
   for (const ordered_json& group : of_study(results.at("groups"), "E9")) {
-    if (group.at("rollback") == "R0") continue;
-    table.add(
-        {group.at("model"),
-         group.at("rollback").get<std::string>() + " " + group.at("variant").get<std::string>(),
-         with_interval(group.at("rf")),
-         fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()), ""});
+    table.add({group.at("model"),
+               group.at("locus").get<std::string>() + " " +
+                   group.at("rollback").get<std::string>() + " " +
+                   group.at("variant").get<std::string>(),
+               with_interval(group.at("rf")),
+               fmt::format("{} of {}", group.at("bits_equal").dump(), group.at("n").dump()),
+               share_equal(curves, group, sizes.at(group.at("model"))), ""});
   }
   for (const paper::Scale& row : paper::kScale) {
-    table.add({std::string(row.model), "", "", "",
+    table.add({std::string(row.model), "", "", "", "",
                fmt::format("mutation {:g} %, behavioral {:g} %", row.mutation, row.behavioral)});
   }
   return text + table.text() +
          "The paper's figures are shares of ten greedy texts that match, with a LoRA attached and "
-         "no "
-         "weight changed, one seed; their intervals overlap.\n\n";
+         "no weight changed, one seed; their intervals overlap. Here the share of outputs equal to "
+         "f0's: of a classifier the most likely class of each probe (answers), of a language model "
+         "whole greedy continuations (texts). R0 is the adapted model, with nothing done.\n\n";
 }
 
 std::string entropy(const ordered_json& results) {

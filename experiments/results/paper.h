@@ -24,14 +24,17 @@ inline constexpr std::array kMechanisms = {Mechanism{"direct mutation", 0},
                                            Mechanism{"structured fine-tuning", 0},
                                            Mechanism{"behavioral", 1}};
 
-// Table "elimination": KL at the share eliminated; the last three "below 1e-6".
+// Table "elimination": KL and JS at the share eliminated; the last three "below 1e-6". The JS at
+// 0.01 is above ln 2, the most that JS can be.
 struct Elimination {
-  double share, kl;
+  double share, kl, js;
 };
 inline constexpr std::array kElimination = {
-    Elimination{0, 1.16e-2}, Elimination{0.001, 0.339}, Elimination{0.01, 10.4},
-    Elimination{0.05, 18.6}, Elimination{0.2, 1.03e-2}, Elimination{0.4, 1.94e-3},
-    Elimination{0.6, 1e-6},  Elimination{0.8, 1e-6},    Elimination{1, 1e-6}};
+    Elimination{0, 1.16e-2, 5.74e-3},   Elimination{0.001, 0.339, 0.665},
+    Elimination{0.01, 10.4, 9.63},      Elimination{0.05, 18.6, 7.60e-3},
+    Elimination{0.2, 1.03e-2, 7.67e-2}, Elimination{0.4, 1.94e-3, 4.35e-2},
+    Elimination{0.6, 1e-6, 1e-6},       Elimination{0.8, 1e-6, 1e-6},
+    Elimination{1, 1e-6, 1e-6}};
 
 // Table "recoverability by scale": per cent of ten texts that match.
 struct Scale {

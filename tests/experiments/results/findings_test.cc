@@ -87,6 +87,53 @@ TEST(Findings, HaveTheMeasuredNumberBesideThePapers) {
   EXPECT_FALSE(has(render_findings(results()), "0.0625 [0.03125, 0.125]"));
 }
 
+ordered_json curve_of(const char* study, const char* series, double at, const char* quantity,
+                      double mean) {
+  return {{"study", study},
+          {"model", "digits-mlp"},
+          {"data", "d"},
+          {"series", series},
+          {"variable", "v"},
+          {"at", at},
+          {"quantity", quantity},
+          {"n", 3},
+          {"undefined", 0},
+          {"mean", mean},
+          {"median", mean},
+          {"lo", mean},
+          {"hi", mean}};
+}
+
+TEST(Findings, HaveJsOfTheEliminationBesideKlAndThePapersOfBoth) {
+  ordered_json changed = results();
+  changed["curves"] = {curve_of("E2", "global", 0.2, "kl", 0.125),
+                       curve_of("E2", "global", 0.2, "js", 0.0625)};
+  const std::string page = render_findings(changed);
+  EXPECT_TRUE(has(page, "| share eliminated | paper: KL | KL, global |"));
+  EXPECT_TRUE(has(page, "| 0.2 | 0.0103 | 0.125 |"));
+  EXPECT_TRUE(has(page, "| share eliminated | paper: JS | JS, global |"));
+  EXPECT_TRUE(has(page, "| 0.2 | 0.0767 | 0.0625 |"));
+  EXPECT_TRUE(has(page, "| 0.01 | 9.63 |  |"));
+}
+
+TEST(Findings, HaveTheShareOfEqualOutputsBesideThePapersTexts) {
+  ordered_json changed = results();
+  ordered_json group = changed["groups"][0];
+  group["study"] = "E9";
+  group["locus"] = "theta";
+  group["rollback"] = "R6";
+  group["variant"] = "60-steps";
+  changed["groups"] = ordered_json::array({group});
+  const double weights = changed["rows"][0]["words"];
+  changed["curves"] = {curve_of("E9", "theta, R6 60-steps", weights, "equal-texts", 0.25),
+                       curve_of("E9", "theta, R6 60-steps", weights + 1, "equal-texts", 0.5),
+                       curve_of("E9", "theta, R0", weights, "equal-texts", 0.75)};
+  const std::string page = render_findings(changed);
+  EXPECT_TRUE(has(page, " | 25 % of texts |  |"));
+  EXPECT_FALSE(has(page, "75 % of texts"));
+  EXPECT_TRUE(has(page, "mutation 30 %, behavioral 100 %"));
+}
+
 TEST(Findings, SayHowManyRunsMissedTheirScoreWhereSomeDid) {
   EXPECT_FALSE(has(render_findings(results()), "core missed"));
   ordered_json changed = results();

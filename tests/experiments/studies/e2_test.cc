@@ -49,15 +49,35 @@ TEST(Elimination, NothingPrunedIsTheBehaviorAndAllPrunedIsTheIdentity) {
   }
 }
 
+TEST(Elimination, JsStandsBesideKlAndIsNeverAboveLn2) {
+  for (const char* rule : {"global", "per tensor", "rank"}) {
+    const std::string series = std::string(rule) + ", rate 0.001, steps 40";
+    for (const double eps : {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}) {
+      const double js = value_of(swept(), series, "js", eps),
+                   kl = value_of(swept(), series, "kl", eps);
+      EXPECT_EQ(js == 0, kl == 0) << series << " " << eps;
+      EXPECT_GE(js, 0);
+      EXPECT_LT(js, std::log(2.0));
+    }
+    EXPECT_NE(value_of(swept(), series, "js", 0), value_of(swept(), series, "kl", 0));
+  }
+}
+
 TEST(Elimination, WhatIsLeftWithEverythingPrunedIsAFault) {
   const Study& study = find_study("E2");
   Outcome outcome = swept();
   EXPECT_EQ(study.fault(outcome.rows, outcome.points), "");
   for (Point& p : outcome.points) {
-    if (p.series == "rank, rate 0.001, steps 40" && p.at == 1) p.value = 1e-9;
+    if (p.series == "rank, rate 0.001, steps 40" && p.quantity == "kl" && p.at == 1) p.value = 1e-9;
   }
   EXPECT_EQ(study.fault(outcome.rows, outcome.points),
             "E2 rank, rate 0.001, steps 40 seed 1: KL 1e-09 with nothing left");
+  outcome = swept();
+  for (Point& p : outcome.points) {
+    if (p.series == "rank, rate 0.001, steps 40" && p.quantity == "js" && p.at == 1) p.value = 1e-9;
+  }
+  EXPECT_EQ(study.fault(outcome.rows, outcome.points),
+            "E2 rank, rate 0.001, steps 40 seed 1: JS 1e-09 with nothing left");
 }
 
 }  // namespace

@@ -5,102 +5,17 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "experiments/results/claims_parts.h"
 #include "rbl/metrics.h"
-#include "rbl/rollback/info.h"
 #include "tensor/kernels/math.h"
 
 namespace palinode::experiments {
+
+using namespace claims;
+
 namespace {
 
 constexpr double kLn2 = 0x1.62e42fefa39efp-1;
-
-using Groups = std::span<const Group>;
-
-struct Query {
-  std::string_view study = {}, locus = {}, mechanism = {}, rollback = {};
-
-  bool matches(const Row& row) const {
-    const auto is = [](std::string_view want, const std::string& have) {
-      return want.empty() || want == have;
-    };
-    return is(study, row.study) && is(locus, row.locus) && is(mechanism, row.mechanism) &&
-           is(rollback, row.rollback);
-  }
-};
-
-std::vector<const Group*> select(Groups groups, const Query& query) {
-  std::vector<const Group*> found;
-  for (const Group& group : groups) {
-    if (query.matches(group.first())) found.push_back(&group);
-  }
-  return found;
-}
-
-void set_figure(Claim& claim, const Summary& summary, std::string what, std::string study) {
-  claim.figure = summary.mean;
-  claim.lo = summary.lo;
-  claim.hi = summary.hi;
-  claim.figure_is = std::move(what);
-  claim.study = std::move(study);
-}
-
-// All groups exact on all seeds: supported; else refuted.
-void judge_exact(Claim& claim, const std::vector<const Group*>& groups) {
-  if (groups.empty()) return;
-  std::size_t rows = 0, exact = 0;
-  for (const Group* group : groups) {
-    rows += group->rows.size();
-    exact += group->kl_rec.hi == 0 && group->js_rec.hi == 0 ? group->bits_equal : 0;
-  }
-  claim.figure = static_cast<double>(exact) / static_cast<double>(rows);
-  claim.figure_is = fmt::format("share of {} runs with every bit back", rows);
-  claim.study = groups.front()->first().study;
-  claim.verdict = exact == rows ? Verdict::kSupported : Verdict::kRefuted;
-}
-
-// The group with the highest lower end of its RF interval, among those that need nothing of theta
-// itself, nor a journal of its writes.
-const Group* best_without_snapshot(Groups groups) {
-  const Group* best = nullptr;
-  for (const Group* group : select(groups, {.locus = "theta"})) {
-    const Row& row = group->first();
-    const rbl::ArmInfo& arm = rbl::arm_info(row.rollback);
-    if (!arm.undoes || !group->rf || arm.needs.contains(rbl::Need::kTheta) ||
-        arm.needs.contains(rbl::Need::kJournal)) {
-      continue;
-    }
-    if (best == nullptr || group->rf->lo > best->rf->lo) best = group;
-  }
-  return best;
-}
-
-std::string describe(const Group& group) {
-  const Row& row = group.first();
-  return fmt::format("RF of {}{} after {}{} on {}", row.rollback,
-                     row.variant.empty() ? "" : " " + row.variant, row.mechanism,
-                     row.alpha ? fmt::format(" {:g}", *row.alpha) : "", row.model);
-}
-
-Claim exact_unload(Groups groups) {
-  Claim claim{"C1", "unloading a behavior restores the model exactly",
-              "supported if on every seed of E1 all words and all output bits are those of before "
-              "and KL = JS = 0 exactly, refuted if not"};
-  judge_exact(claim, select(groups, {.study = "E1", .rollback = "R17"}));
-  return claim;
-}
-
-Claim never_recovers(Groups groups) {
-  Claim claim{
-      "C2", "after weight mutation RF is 0, whatever the rollback",
-      "refuted by a rollback without theta or a journal of its writes, whose RF interval lies "
-      "above 0"};
-  claim.needs_all_studies = true;
-  if (const Group* best = best_without_snapshot(groups)) {
-    set_figure(claim, *best->rf, describe(*best), best->first().study);
-    if (best->rf->lo > 0) claim.verdict = Verdict::kRefuted;
-  }
-  return claim;
-}
 
 // The groups of each model, in the order of their first.
 std::vector<std::vector<const Group*>> by_model(const std::vector<const Group*>& groups) {
@@ -176,18 +91,6 @@ Claim bounded_rf(Groups groups) {
   return claim;
 }
 
-Claim no_inverse(Groups groups) {
-  Claim claim{"C8", "no deterministic inverse of a mutation exists without a snapshot",
-              "refuted, for the function, by a rollback without theta or a journal, whose RF "
-              "interval lies above 0.99"};
-  claim.needs_all_studies = true;
-  if (const Group* best = best_without_snapshot(groups)) {
-    set_figure(claim, *best->rf, describe(*best), best->first().study);
-    if (best->rf->lo > 0.99) claim.verdict = Verdict::kRefuted;
-  }
-  return claim;
-}
-
 Claim policy_gradient_like_fine_tuning(Groups groups) {
   Claim claim{"C9", "policy gradient entangles theta as fine-tuning does",
               "ln of KL after policy gradient (REINFORCE with an entropy bonus of 0.2) over KL "
@@ -220,34 +123,6 @@ Claim policy_gradient_like_fine_tuning(Groups groups) {
   if (summary.lo > -kWithin && summary.hi < kWithin) claim.verdict = Verdict::kSupported;
   if (summary.lo > kWithin || summary.hi < -kWithin) claim.verdict = Verdict::kRefuted;
   return claim;
-}
-
-Claim any_optimizer(Groups groups) {
-  Claim claim{
-      "C11", "reversibility does not depend on the optimizer",
-      "supported, for phi, if after SGD, momentum, Adam and policy gradient every unload of "
-      "E4 and E5 is exact; refuted if not"};
-  claim.needs_all_studies = true;
-  auto unloads = select(groups, {.study = "E4", .locus = "phi", .rollback = "R17"});
-  const auto policy = select(groups, {.study = "E5", .locus = "phi", .rollback = "R17"});
-  if (unloads.size() < 3 || policy.empty()) return claim;
-  unloads.insert(unloads.end(), policy.begin(), policy.end());
-  judge_exact(claim, unloads);
-  return claim;
-}
-
-using Curves = std::span<const CurvePoint>;
-
-std::vector<const CurvePoint*> select(Curves curves, std::string_view study,
-                                      std::string_view series, std::string_view quantity) {
-  std::vector<const CurvePoint*> found;
-  for (const CurvePoint& curve : curves) {
-    const Point& p = curve.first();
-    if (p.study == study && p.series.starts_with(series) && p.quantity == quantity) {
-      found.push_back(&curve);
-    }
-  }
-  return found;
 }
 
 std::vector<double> values_of(const CurvePoint& curve) {
@@ -341,10 +216,17 @@ Claim less_sensitive(Curves curves) {
 }  // namespace
 
 std::vector<Claim> judge_claims(std::span<const Group> groups, std::span<const CurvePoint> curves) {
-  return {exact_unload(groups),   never_recovers(groups),  monotone(groups),
-          js_saturates(groups),   sharp_threshold(curves), worse_with_scale(curves),
-          bounded_rf(groups),     no_inverse(groups),      policy_gradient_like_fine_tuning(groups),
-          less_sensitive(curves), any_optimizer(groups)};
+  return {exact_unload(groups, curves),
+          never_recovers(groups),
+          monotone(groups),
+          js_saturates(groups),
+          sharp_threshold(curves),
+          worse_with_scale(curves),
+          bounded_rf(groups),
+          no_inverse(groups, curves),
+          policy_gradient_like_fine_tuning(groups),
+          less_sensitive(curves),
+          any_optimizer(groups)};
 }
 
 nlohmann::ordered_json claim_json(const Claim& claim) {

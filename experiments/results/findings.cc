@@ -26,7 +26,8 @@ std::string claims(const ordered_json& results) {
       "of "
       "C5, C6 and C10 were put into code, and those of C2, C3, C4 and C8 into their present form, "
       "after figures of quick runs had been seen and before a claim was computed at full length: "
-      "of these claims only a full run is a test.\n\n";
+      "of these claims only a full run is a test. E16 was added to the rule of C1, and E13 to that "
+      "of C8, after a full run had been seen.\n\n";
   Table table({"", "verdict", "claim of the paper", "figure", "study", "command", "rule"});
   std::map<std::string, std::size_t> counts;
   for (const ordered_json& claim : results.at("claims")) {

@@ -89,6 +89,35 @@ class ReferenceScore {
   rbl::Divergence kl_;
 };
 
+// The points of this cell.
+struct Figures {
+  const Cell& cell;
+  const Numbers& rates;  // of false positives
+  Outcome& outcome;
+
+  void add(const std::string& series, const char* variable, double at, const char* quantity,
+           double value) const {
+    outcome.points.push_back(
+        cell.point(series, variable, at, quantity, value, cell.identity().data));
+  }
+  void add_roc(const std::string& series, double size, const rbl::NullDistribution& null,
+               const std::vector<double>& scores) const {
+    add(series, "leak", size, "auc", rbl::roc_area(null, scores));
+    for (const rbl::RocPoint& p : rbl::roc(null, scores, rates)) {
+      add(fmt::format("{}, leak {:g}", series, size), "false-positives", p.false_positives,
+          "true-positives", p.true_positives);
+    }
+  }
+  void add_power(const std::string& seen, const rbl::PowerCurve& curve) const {
+    for (const rbl::LeakPower& leak : curve.leaks) {
+      add(seen + ", mean", "leak", leak.size, "power", leak.by_mean.rate);
+      add(seen + ", max", "leak", leak.size, "power", leak.by_max.rate);
+      add_roc(seen + ", mean", leak.size, curve.null_mean, leak.means);
+      add_roc(seen + ", max", leak.size, curve.null_max, leak.maxima);
+    }
+  }
+};
+
 Outcome run(const Cell& cell) {
   const Identity& identity = cell.identity();
   const Settings& settings = cell.settings();
@@ -104,10 +133,10 @@ Outcome run(const Cell& cell) {
   const auto leaked = [&](double size) { return rbl::plant_leak(log_p, place, size); };
 
   Outcome outcome;
-  const auto add = [&](const std::string& series, const char* variable, double at,
-                       const char* quantity, double value) {
-    outcome.points.push_back(cell.point(series, variable, at, quantity, value, identity.data));
-  };
+  const Figures figures{cell, settings.numbers("roc"), outcome};
+  const auto add = [&figures](const std::string& series, const char* variable, double at,
+                              const char* quantity,
+                              double value) { figures.add(series, variable, at, quantity, value); };
   for (const double size : leaks) {
     const rbl::Ils found = rbl::ils(rbl::js_divergence(log_p, leaked(size)), 0);
     add("mean", "leak", size, "ils", found.mean);
@@ -119,25 +148,8 @@ Outcome run(const Cell& cell) {
   const rbl::PowerCurve exact = rbl::ils_power(log_p, leaks, leaked, config, stream);
   config.draws = settings.count("answers");
   const rbl::PowerCurve sampled = rbl::ils_power(log_p, leaks, leaked, config, stream);
-  const Numbers& rates = settings.numbers("roc");
-  const auto add_roc = [&](const std::string& series, double size,
-                           const rbl::NullDistribution& null, const std::vector<double>& scores) {
-    add(series, "leak", size, "auc", rbl::roc_area(null, scores));
-    for (const rbl::RocPoint& p : rbl::roc(null, scores, rates)) {
-      add(fmt::format("{}, leak {:g}", series, size), "false-positives", p.false_positives,
-          "true-positives", p.true_positives);
-    }
-  };
-  const auto add_power = [&](const std::string& seen, const rbl::PowerCurve& curve) {
-    for (const rbl::LeakPower& leak : curve.leaks) {
-      add(seen + ", mean", "leak", leak.size, "power", leak.by_mean.rate);
-      add(seen + ", max", "leak", leak.size, "power", leak.by_max.rate);
-      add_roc(seen + ", mean", leak.size, curve.null_mean, leak.means);
-      add_roc(seen + ", max", leak.size, curve.null_max, leak.maxima);
-    }
-  };
-  add_power("outputs", exact);
-  add_power("sampled", sampled);
+  figures.add_power("outputs", exact);
+  figures.add_power("sampled", sampled);
   add("outputs, mean", "", 0, "tau", exact.tau_mean);
   add("outputs, max", "", 0, "tau", exact.tau_max);
   add("sampled, mean", "", 0, "tau", sampled.tau_mean);
@@ -161,7 +173,7 @@ Outcome run(const Cell& cell) {
         rbl::detection_rate(tau, config.repeats, score).rate);
     add("reference code, tau 0.05", "leak", leaks[i], "power",
         rbl::detection_rate(kReferenceTau, config.repeats, score).rate);
-    add_roc("reference code", leaks[i], null, scores);
+    figures.add_roc("reference code", leaks[i], null, scores);
   }
   return outcome;
 }

@@ -1,11 +1,11 @@
+#include "experiments/results/claims_parts.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "experiments/results/claims_parts.h"
-#include "rbl/metrics.h"
-#include "rbl/rollback/info.h"
+#include "experiments/results/judgement.h"
 
 namespace palinode::experiments::claims {
 
@@ -65,12 +65,7 @@ void judge_exact(Claim& claim, const std::vector<const Group*>& groups) {
 const Group* best_without_snapshot(Groups groups, std::string_view study = {}) {
   const Group* best = nullptr;
   for (const Group* group : select(groups, {.study = study, .locus = "theta"})) {
-    const Row& row = group->first();
-    const rbl::ArmInfo& arm = rbl::arm_info(row.rollback);
-    if (!arm.undoes || !group->rf || arm.needs.contains(rbl::Need::kTheta) ||
-        arm.needs.contains(rbl::Need::kJournal)) {
-      continue;
-    }
+    if (!group->rf || !is_without_snapshot(group->first())) continue;
     if (best == nullptr || group->rf->lo > best->rf->lo) best = group;
   }
   return best;

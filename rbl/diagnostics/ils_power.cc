@@ -103,8 +103,9 @@ double roc_area(const NullDistribution& null, std::span<const double> leaked) {
   // Twice the pairs won: a tie is one, so the sum is a whole number and exact.
   std::uint64_t won = 0;
   for (const double score : leaked) {
-    const auto [first, last] = std::ranges::equal_range(null.scores, score);
-    const auto below = first - null.scores.begin(), not_above = last - null.scores.begin();
+    const auto begin = null.scores.begin();
+    const auto below = std::ranges::lower_bound(null.scores, score) - begin;
+    const auto not_above = std::ranges::upper_bound(null.scores, score) - begin;
     won += static_cast<std::uint64_t>(below + not_above);
   }
   const auto pairs = static_cast<double>(null.scores.size()) * static_cast<double>(leaked.size());

@@ -142,8 +142,9 @@ extern const Study kScale = {
     "scale",
     "recoverability by scale (figure and table)",
     "does recoverability fall as models grow",
-    "the slope of RF on log10 of the parameters, one for each seed that has all sizes, R6 with a "
-    "fixed budget: supported if its 95 % interval lies below 0, refuted if above, else open",
+    "the slope of the classifiers' RF on log10 of their parameters, one for each seed that has all "
+    "sizes, R6 with a fixed budget: supported if its 95 % interval lies below 0, refuted if above, "
+    "else open",
     kKnobs,
     run,
     judge};

@@ -168,8 +168,9 @@ ArmMakers own_makers(const Identity& identity, const Environment& task, const Tr
     const auto updates = static_cast<std::uint64_t>(static_cast<double>(back_updates) * times);
     return rbl::fine_tune_back(
         [train, rng, updates](Ledger& ledger, const Store& theta) {
-          train(ledger, theta, "back." + theta.name(), rng.stream("back"),
-                [updates](policy::Goal& goal, policy::Writing&) { goal.updates = updates; });
+          // The whole budget: an adapted policy may meet the identity's return and answer
+          // otherwise.
+          train(ledger, theta, "back." + theta.name(), rng.stream("back"), exactly(updates));
         },
         times == 1 ? "" : fmt::format("{}-updates", updates));
   };

@@ -81,6 +81,12 @@ std::string row_name(std::size_t index, const std::string& brief, const std::str
   return fmt::format("{}\t{}\t{}", index, brief, full);
 }
 
+// "unload, lora": of rollbacks of one id the variant tells which.
+std::string with_variant(std::string name, const Json& group, std::string_view between) {
+  const std::string variant = text(group, "variant");
+  return variant.empty() ? name : name.append(between).append(variant);
+}
+
 // What the ladder draws for one group, beside its row.
 Json ladder_datum(const Json& group) {
   const Json& rf = member(group, "rf");
@@ -88,7 +94,7 @@ Json ladder_datum(const Json& group) {
   const std::string state = text(group, "rf_state");
   Json datum = {{"locus", text(group, "locus")},
                 {"what", mechanism_title(group)},
-                {"rollback", rollback_title(text(group, "rollback"))},
+                {"rollback", with_variant(rollback_title(text(group, "rollback")), group, ", ")},
                 {"seeds", text(group, "n")},
                 {"bits equal", text(group, "bits_equal")}};
   if (state != "value" || !mean) {
@@ -136,9 +142,9 @@ Rows ladder_rows(const Panel& panel) {
       rows.values.push_back({{"row", name}, {"form", "title"}, {"label", title}});
       last = title;
     }
-    const std::string rollback = text(group, "rollback");
     Json datum = ladder_datum(group);
-    datum["row"] = row_name(rows.names.size(), rollback, rollback_title(rollback));
+    datum["row"] = row_name(rows.names.size(), with_variant(text(group, "rollback"), group, " "),
+                            with_variant(rollback_title(text(group, "rollback")), group, ", "));
     rows.names.push_back(datum["row"]);
     for (const PaperMark& mark : paper_recoverability(group)) {
       rows.paper.push_back({{"row", datum["row"]},

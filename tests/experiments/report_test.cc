@@ -219,6 +219,22 @@ TEST(ReportLadder, DrawsAFactorBelowMinusOneAsAnArrow) {
   EXPECT_EQ(arrows, 1u);
 }
 
+TEST(ReportLadder, NamesTheVariantOfARollback) {
+  Json groups = Json::array();
+  for (const char* variant : {"lora", "ia3", ""}) {
+    groups.push_back(group("phi", "adam", nullptr, "R17", metric(1, 1, 1)));
+    groups.back()["variant"] = variant;
+  }
+  std::vector<std::string> rows;
+  const Json spec = report::ladder_spec(report::panels(groups).at(0));
+  for (const Json& datum : spec["data"]["values"]) {
+    if (datum["form"] != "title") rows.push_back(datum["row"]);
+  }
+  EXPECT_EQ(rows, (std::vector<std::string>{"1\tR17 lora\tR17 unload \u03c6, lora",
+                                            "2\tR17 ia3\tR17 unload \u03c6, ia3",
+                                            "3\tR17\tR17 unload \u03c6"}));
+}
+
 TEST(ReportLadder, OrdersByIntensityThenRollback) {
   const report::Panel panel = report::panels(sample()["groups"]).at(0);
   EXPECT_EQ(panel.groups[0]["alpha"], 0.001);

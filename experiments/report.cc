@@ -348,8 +348,8 @@ void add_groups(const std::vector<report::Panel>& panels, Places& places) {
 
 std::string render_report(const nlohmann::json& results) {
   if (!results.is_object() || report::figure(results, "schema") != kResultsSchema) {
-    throw FormatError("render_report: expected results of schema 2, got schema " +
-                      report::text(results, "schema"));
+    throw FormatError(fmt::format("render_report: expected results of schema {}, got schema {}",
+                                  kResultsSchema, report::text(results, "schema")));
   }
   Places places;
   report::add_assets(places);

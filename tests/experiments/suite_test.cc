@@ -256,7 +256,7 @@ TEST(Digest, DependsOnEveryFieldButTheWallTime) {
         &Row::bytes_kept, &Row::bytes_snapshot, &Row::bytes_behavior, &Row::passes}) {
     EXPECT_TRUE(changed([field](Row& r) { r.*field += 1; }));
   }
-  EXPECT_TRUE(changed([](Row& r) { r.alpha = 0.5; }));
+  EXPECT_TRUE(changed([](Row& r) { r.alpha = 0.375; }));
   EXPECT_TRUE(changed([](Row& r) { r.logits_bit_equal = !r.logits_bit_equal; }));
   EXPECT_TRUE(changed([](Row& r) { r.score_reached = !r.score_reached; }));
   EXPECT_TRUE(changed([](Row& r) { r.rf.value = 0.5; }));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "experiments/report.h"
+#include "experiments/results/groups.h"
 
 namespace palinode::experiments::report {
 namespace {
@@ -145,7 +146,7 @@ TEST(CurveTable, IsInTheReportUnderItsStudy) {
                       {"question", "does it come back"},
                       {"object", "nothing"},
                       {"rule", "none"}};
-  Json results = {{"schema", 2}};
+  Json results = {{"schema", kResultsSchema}};
   results["studies"] = Json::array({study});
   results["curves"] = Json::array({point("E13", "R9", "steps", 1, "rf", 0.125, 0.1, 0.2)});
   const std::string page = render_report(results);

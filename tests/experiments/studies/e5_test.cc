@@ -111,15 +111,25 @@ TEST(E5, AscentUnlearnsTheRewardAndLeadsAwayFromTheIdentity) {
   }
 }
 
-TEST(E5, MoreTrainingOnTheIdentitysOwnTaskBringsMoreOfItBack) {
+TEST(E5, AFewUpdatesOnTheIdentitysOwnTaskBringLessOfItBackThanMore) {
   for (const char* trainer : {"reinforce", "ppo"}) {
     const auto rf = [&](const char* variant) {
       return row_of(policies(), trainer, "R6", std::nullopt, variant)->rf.value;
     };
     EXPECT_LT(rf("5-updates"), rf("")) << trainer;
-    EXPECT_LT(rf(""), rf("100-updates")) << trainer;
+    EXPECT_LT(rf("5-updates"), rf("100-updates")) << trainer;
     EXPECT_GT(row_of(policies(), trainer, "R7")->rf.value, 0.5) << trainer;
   }
+}
+
+// The adapted policy keeps this pole up as long as the identity did, and answers otherwise.
+TEST(E5, FineTuningBackSpendsItsBudgetThoughTheReturnIsMetAlready) {
+  const Outcome outcome =
+      small_run("E5", {R"(arms=["R0", "R6"])", R"(kl_models=["grid-goal"])"}, 1, "cartpole-stand");
+  const Row* row = row_of(outcome, "reinforce", "R6");
+  ASSERT_NE(row, nullptr);
+  EXPECT_GE(row->identity_metric_adapt, row->identity_metric_base * 0.95);
+  EXPECT_NE(row->kl_rec, row->kl_adapt);
 }
 
 // -------------------------------------------------------------------------------------------------

@@ -126,6 +126,13 @@ HWY_INLINE V EmulatedFmaF64(D d, V a, V b, V c) {
   return hn::Load(d, cs);
 }
 
+// a*b + c rounded once or twice, as the target likes: only for what quick-inl.h makes, whose bits
+// do not depend on it.
+template <class V>
+HWY_INLINE V LooseMulAdd(V a, V b, V c) {
+  return hn::MulAdd(a, b, c);
+}
+
 // a*b + c rounded once, in f32 or f64.
 template <class D, class V>
 HWY_INLINE V Fma(D d, V a, V b, V c) {

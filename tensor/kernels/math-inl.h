@@ -160,7 +160,7 @@ struct ExpFunction {
     const V capped = hn::IfThenElse(x > most, most, hn::IfThenElse(nothing, least, x));
     const V e = quick::ReducedExp(d, capped, k);
     const V scale = PowerOfTwo(d, k);
-    return hn::IfThenZeroElse(nothing, hn::MulAdd(scale, e, scale));
+    return hn::IfThenZeroElse(nothing, LooseMulAdd(scale, e, scale));
   }
 
   // For results within the normal numbers of f64; others come out as 0 or above the range of f32.
@@ -197,8 +197,8 @@ struct LogFunction {
     const V f = m - hn::Set(d, 1.0);
     const V s = f / (f + hn::Set(d, 2.0));
     const V z = s * s;
-    const V tail = hn::MulAdd(s * z, quick::Polynomial(d, z, quick::kLogSeries), s + s);
-    const V y = hn::MulAdd(k, hn::Set(d, quick::kLn2), tail);
+    const V tail = LooseMulAdd(s * z, quick::Polynomial(d, z, quick::kLogSeries), s + s);
+    const V y = LooseMulAdd(k, hn::Set(d, quick::kLn2), tail);
     const auto ordinary = hn::And(x > hn::Zero(d), x < hn::Set(d, HUGE_VAL));
     return hn::IfThenElse(ordinary, y, hn::Set(d, std::numeric_limits<double>::quiet_NaN()));
   }
@@ -242,7 +242,7 @@ struct TanhFunction {
     V k;
     const V e = quick::ReducedExp(d, capped + capped, k);
     const V scale = PowerOfTwo(d, k);
-    const V n = hn::MulAdd(scale, e, scale - hn::Set(d, 1.0));
+    const V n = LooseMulAdd(scale, e, scale - hn::Set(d, 1.0));
     return hn::CopySignToAbs(n / (n + hn::Set(d, 2.0)), x);
   }
 

@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "hwy/highway.h"
+#include "tensor/kernels/fma-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace palinode::kernels {
@@ -50,7 +51,7 @@ HWY_INLINE V Polynomial(D d, V x, const double (&c)[n]) {
   if constexpr (i + 1 == n) {
     return hn::Set(d, c[i]);
   } else {
-    return hn::MulAdd(Polynomial<i + 1>(d, x, c), x, hn::Set(d, c[i]));
+    return LooseMulAdd(Polynomial<i + 1>(d, x, c), x, hn::Set(d, c[i]));
   }
 }
 
@@ -80,9 +81,9 @@ HWY_INLINE V PowerOfTwo(D d, V k) {
 template <class D, class V>
 HWY_INLINE V ReducedExp(D d, V t, V& k) {
   const V rounder = hn::Set(d, kRounder);
-  k = hn::MulAdd(t, hn::Set(d, kLog2E), rounder) - rounder;
-  const V r = hn::NegMulAdd(k, hn::Set(d, kLn2), t);
-  return hn::MulAdd(r * r, Polynomial(d, r, kExpSeries), r);
+  k = LooseMulAdd(t, hn::Set(d, kLog2E), rounder) - rounder;
+  const V r = LooseMulAdd(hn::Neg(k), hn::Set(d, kLn2), t);
+  return LooseMulAdd(r * r, Polynomial(d, r, kExpSeries), r);
 }
 
 // e^-a for 0 <= a <= 200.
@@ -91,7 +92,7 @@ HWY_INLINE V Decay(D d, V a) {
   V k;
   const V e = ReducedExp(d, hn::Neg(a), k);
   const V scale = PowerOfTwo(d, k);
-  return hn::MulAdd(scale, e, scale);
+  return LooseMulAdd(scale, e, scale);
 }
 
 // sigmoid(a), or sigmoid(-a) where `negative`, for 0 <= a <= 200.

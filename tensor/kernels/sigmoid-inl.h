@@ -67,7 +67,7 @@ struct GeluTanhFunction : FromScaled<GeluTanhFunction> {
     const V size = hn::Abs(x);
     const V most = hn::Set(d, 11.0);
     const V a = hn::IfThenElse(size > most, most, size);
-    const V slope = hn::MulAdd(a * a, hn::Set(d, kGeluCubicHigh), hn::Set(d, kGeluLinearHigh));
+    const V slope = LooseMulAdd(a * a, hn::Set(d, kGeluCubicHigh), hn::Set(d, kGeluLinearHigh));
     const V y = a * quick::Logistic(d, a * slope, x < hn::Zero(d));
     return hn::IfThenElse(x > most, x, hn::CopySignToAbs(y, x));
   }
